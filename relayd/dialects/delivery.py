@@ -1,0 +1,69 @@
+"""What a dialect is given and what it answers."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Protocol
+
+from msgspec import Struct
+
+from relayd.protocol.messages import Message
+
+__all__ = ["Delivery", "Dialect", "Item", "Reason"]
+
+JsonValue = str | int | float | bool | None
+
+
+class Delivery(Struct, frozen=True, gc=False, kw_only=True):
+    """One body as it stands in the log: an AMQP message or one POST to the ingest endpoint."""
+
+    offset: int
+    body: bytes
+    received_at: float
+    """Relay's clock, Unix seconds."""
+    message_id: str | None = None
+    content_type: str | None = None
+    exchange: str | None = None
+    user_id: str | None = None
+    """Who the broker says published it; the body can't forge it."""
+    headers: Mapping[str, JsonValue] = {}
+
+
+class Reason(Enum):
+    """Why an event can't be understood; the name in lower case is its metric label."""
+
+    BODY_TOO_LARGE = "body_too_large"
+    TOO_MANY_EVENTS = "too_many_events"
+    EVENT_TOO_LARGE = "event_too_large"
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    UNKNOWN_DIALECT = "unknown_dialect"
+    UNKNOWN_TYPE = "unknown_type"
+    BAD_PROJECT = "bad_project"
+    BAD_FIELD = "bad_field"
+    FORBIDDEN_PROJECT = "forbidden_project"
+
+
+class Item(Struct, frozen=True, gc=False, kw_only=True):
+    """
+    What one raw event became: messages, or a reason, or neither for one that says nothing to viewers (a canary).
+
+    `raw` holds the bytes of this raw event, so that a rejected one can be shown and published again.
+    `message_id` recognises a repeat; None means that this event never counts as one.
+    """
+
+    messages: Sequence[Message] = ()
+    reason: Reason | None = None
+    detail: str = ""
+    """A sentence that names the field and the mend."""
+    raw: bytes = b""
+    message_id: str | None = None
+
+
+class Dialect(Protocol):
+    """A sans-I/O mapping; it may keep bounded state, but lost state may change a text, never a place."""
+
+    name: str
+
+    def feed(self, delivery: Delivery) -> list[Item]:
+        """Return one item per raw event of the body, in order, rejected ones included."""
+        ...

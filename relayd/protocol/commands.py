@@ -1,0 +1,132 @@
+"""What a viewer may say on a socket (docs/protocol.md section 2), and the selection it may ask for."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from relayd.protocol.messages import LEVELS, PROJECT_ID
+
+__all__ = [
+    "EVERYTHING",
+    "BadCommandError",
+    "Command",
+    "Filter",
+    "Ping",
+    "Pong",
+    "Refresh",
+    "Selection",
+    "Subscribe",
+    "Unknown",
+    "Unsubscribe",
+    "parse",
+]
+
+TYPES = frozenset({
+    "project_started",
+    "project_progress",
+    "agent_status_update",
+    "workflow_stage_update",
+    "workflow_log",
+    "project_completed",
+    "project_error",
+})  # fmt: skip
+
+ProjectId = Annotated[str, Meta(pattern=PROJECT_ID)]
+
+
+class BadCommandError(ValueError):
+    """The frame can't be read; its message is a sentence for the viewer."""
+
+
+class Selection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """
+    Which messages of a project a viewer wants; hashable, so that equal wishes share one group.
+
+    `level` concerns only `workflow_log`; messages without an agent pass `agent`; `q` is a substring, never a pattern.
+    """
+
+    types: frozenset[str] | None = None
+    level: str | None = None
+    agent: frozenset[str] | None = None
+    q: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that could never match; raises ValueError with a sentence."""
+        if self.types is not None and (unknown := self.types - TYPES):
+            raise ValueError(f"types: {sorted(unknown)[0]!r} is no message type; use {', '.join(sorted(TYPES))}")
+        if self.level is not None and self.level not in LEVELS:
+            raise ValueError(f"level: {self.level!r} is none of {', '.join(LEVELS)}")
+
+
+EVERYTHING = Selection()
+
+
+class Ping(Struct, tag="ping"):
+    """Are you there?"""
+
+
+class Pong(Struct, tag="pong"):
+    """I am here."""
+
+
+class Subscribe(Struct, tag="subscribe"):
+    """Add a project to a socket that carries many."""
+
+    project_id: ProjectId
+    after: str | None = None
+    filter: Selection = EVERYTHING
+
+
+class Unsubscribe(Struct, tag="unsubscribe"):
+    """Take a project off the socket."""
+
+    project_id: ProjectId
+
+
+class Filter(Struct, tag="filter"):
+    """Change the selection without reconnecting."""
+
+    filter: Selection
+    project_id: ProjectId | None = None
+
+
+class Refresh(Struct, tag="refresh"):
+    """Go on with a newer token."""
+
+    token: str
+
+
+class Unknown(Struct):
+    """Valid JSON with a type nobody here knows: counted, otherwise ignored, so that newer clients keep working."""
+
+
+Command = Ping | Pong | Subscribe | Unsubscribe | Filter | Refresh
+
+
+class Tag(Struct):
+    """Just the type of a command."""
+
+    type: str
+
+
+DECODER: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+TAG = msgspec.json.Decoder(Tag)
+KNOWN = frozenset({"ping", "pong", "subscribe", "unsubscribe", "filter", "refresh"})
+
+
+def parse(text: str) -> Command | Unknown:
+    """Return the command in a text frame; raises BadCommandError when it is no JSON object with a type."""
+    if text == "ping":
+        return Ping()
+    if text == "pong":
+        return Pong()
+    try:
+        return DECODER.decode(text)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        try:
+            if TAG.decode(text).type not in KNOWN:
+                return Unknown()
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise BadCommandError("a frame is the word `ping` or a JSON object with a `type`") from error
+        raise BadCommandError(str(error)) from error
