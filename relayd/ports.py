@@ -5,7 +5,6 @@ A port holds the fewest verbs that do.  Adapters stand in the rooms above, fakes
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from enum import Enum
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -113,7 +112,7 @@ class Ingest(Protocol):
     """A source that events can be handed to over HTTP."""
 
     async def offer(self, delivery: Delivery) -> Receipt:
-        """Return what became of it once it is durable (its `offset` is given by the source, what is passed is ignored)."""
+        """Return what became of it once it is durable; the source gives its `offset`, what is passed is ignored."""
         ...
 
 
@@ -209,7 +208,7 @@ class JournalError(Exception):
 
 
 class Journal(Protocol):
-    """This relay's own view of the log on disk; every place it tells is durable."""
+    """One relay's own view of the log on disk; every place it tells is durable."""
 
     async def open(self, log: str, *, window: int) -> Recovered:
         """Open or create it for that log; raises JournalError if it is in use, of another log, or too new."""
@@ -224,9 +223,15 @@ class Journal(Protocol):
         ...
 
     async def read(
-        self, project_id: str, *, after: Place | None = None, before: Place | None = None, limit: int, newest: bool = False
+        self,
+        project_id: str,
+        *,
+        after: Place | None = None,
+        before: Place | None = None,
+        limit: int,
+        newest: bool = False,
     ) -> Sequence[Entry]:
-        """Return up to `limit` entries strictly between the places, oldest first; with `newest` those nearest the end."""
+        """Return up to `limit` entries strictly between the places, oldest first; `newest`: those nearest the end."""
         ...
 
     async def fingerprint(self, epoch: int, offset: int) -> bytes | None:
@@ -405,8 +410,6 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds that never go back."""
         ...
-
-
 
 
 class Observer(Protocol):

@@ -54,7 +54,7 @@ class Selection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     def __post_init__(self) -> None:
         """Refuse values that could never match; raises ValueError with a sentence."""
         if self.types is not None and (unknown := self.types - TYPES):
-            raise ValueError(f"types: {sorted(unknown)[0]!r} is no message type; use {', '.join(sorted(TYPES))}")
+            raise ValueError(f"types: {min(unknown)!r} is no message type; use {', '.join(sorted(TYPES))}")
         if self.level is not None and self.level not in LEVELS:
             raise ValueError(f"level: {self.level!r} is none of {', '.join(LEVELS)}")
 

@@ -79,7 +79,9 @@ def fingerprint(log: bytes, message_id: str | None, body: bytes) -> bytes:
 def decode(text: str) -> Cursor:
     """Return the cursor that the text names; raises BadCursorError for anything else, whoever wrote it."""
     if len(text) != TEXT_LENGTH:
-        raise BadCursorError(f"a cursor has {TEXT_LENGTH} characters, this one has {len(text)}; send the last one you got")
+        raise BadCursorError(
+            f"a cursor has {TEXT_LENGTH} characters, this one has {len(text)}; send the last one you got"
+        )
     try:
         version, log, offset, item, part, mark = LAYOUT.unpack(urlsafe_b64decode(text.encode("ascii")))
     except (Base64Error, ValueError) as error:
