@@ -1,0 +1,74 @@
+"""What no single key can be blamed for: settings that do not go together."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from pydantic import BaseModel
+
+from relayd.config.mistakes import Mistakes
+from relayd.config.settings import Admin, Auth, Journal, Limits, Server, Source
+
+__all__ = ["check"]
+
+JOURNAL_IS_THE_LOG = {"embedded", "simulator"}
+"""Sources that can't be read again: what they said is in the journal or nowhere."""
+
+
+def check(tables: Mapping[str, BaseModel | None], mistakes: Mistakes) -> None:
+    """Note what does not go together; a table that is wrong in itself (None) is left out."""
+    match tables:
+        case {"source": Source() as source, "journal": Journal() as journal}:
+            _check_journal(source, journal, mistakes)
+    match tables:
+        case {"auth": Auth() as auth, "server": Server() as server}:
+            _check_auth(auth, server, mistakes)
+    match tables:
+        case {"server": Server() as server, "admin": Admin() as admin}:
+            _check_listeners(server, admin, mistakes)
+    match tables:
+        case {"limits": Limits() as limits} if limits.tail > limits.max_tail:
+            mistakes.add(
+                "limits.tail", f"must be at most limits.max_tail, which is {limits.max_tail}, not {limits.tail}"
+            )
+
+
+def _check_journal(source: Source, journal: Journal, mistakes: Mistakes) -> None:
+    if source.use in JOURNAL_IS_THE_LOG and not journal.path:
+        mistakes.add(
+            "journal.path",
+            f'is required with source.use = "{source.use}", because the journal is its log; '
+            'set it to a file, like "/var/lib/relayd/relayd.db"',
+        )
+
+
+def _check_auth(auth: Auth, server: Server, mistakes: Mistakes) -> None:
+    if auth.mode == "jwt" and not auth.keys:
+        mistakes.add(
+            "auth.keys",
+            'auth.mode = "jwt" needs at least one key; add keys = [{ algorithm = "HS256", file = "…" }] '
+            "or hand over the credential jwt_key",
+        )
+    if auth.mode == "disabled" and not (server.socket or _is_loopback(server.host)):
+        mistakes.add(
+            "auth.mode",
+            f'"disabled" is only allowed while listening on loopback or a unix socket; server.host is "{server.host}"',
+        )
+
+
+def _check_listeners(server: Server, admin: Admin, mistakes: Mistakes) -> None:
+    same_socket = server.socket and server.socket == admin.socket
+    same_port = (
+        not (server.socket or admin.socket) and server.port and (server.host, server.port) == (admin.host, admin.port)
+    )
+    if same_socket or same_port:
+        mistakes.add(
+            "admin.socket" if same_socket else "admin.port",
+            "is taken by [server]; operators and viewers need listeners of their own",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,76 @@
+"""What the environment and the credentials directory put over the file's tree."""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from relayd.config.mistakes import Mistakes, type_at
+
+__all__ = ["ENVIRONMENT_PREFIX", "credential", "environment_name", "overlay"]
+
+ENVIRONMENT_PREFIX = "RELAYD_"
+
+Tree = dict[str, Any]
+ModelAt = Callable[[Iterable[str]], tuple[type[BaseModel] | None, list[str]]]
+
+
+def overlay(tree: Tree, environ: Mapping[str, str], model_at: ModelAt, mistakes: Mistakes) -> None:
+    """Put environment variables and the credential `amqp_url` over the tree."""
+    for variable, text in sorted(environ.items()):
+        if variable.startswith(ENVIRONMENT_PREFIX) and "__" in variable:
+            names = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+            model, rest = model_at(names)
+            _put(tree, names, _value(text, type_at(model, tuple(rest))), f"environment variable {variable}", mistakes)
+    url = credential(environ, "amqp_url", mistakes)
+    if url is not None:
+        _put(tree, ["sources", "rabbitmq", "url"], url, "credential amqp_url", mistakes)
+
+
+def environment_name(*names: str) -> str:
+    """Return the variable that sets a key."""
+    return ENVIRONMENT_PREFIX + "__".join(names).upper()
+
+
+def credential(environ: Mapping[str, str], name: str, mistakes: Mistakes) -> str | None:
+    """Return the text of a credential that the service manager handed over, None where there is none."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return None
+    path = Path(directory, name)
+    try:
+        # No look at the group's bits here: the service manager opens these files to the service by an ACL, whose
+        # mask shows up as group-readable, and it guards the directory itself.
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        mistakes.add(f"credential {name}", f"{path} can't be read: {error}")
+        return None
+
+
+def _put(tree: Tree, names: list[str], value: object, origin: str, mistakes: Mistakes) -> None:
+    """Set a value deep in the tree; where the file has something else than a table the file's mistake is told."""
+    mistakes.origins[".".join(names)] = origin
+    table = tree
+    for name in names[:-1]:
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):
+            return
+        table = inner
+    table[names[-1]] = value
+
+
+def _value(text: str, kind: object) -> object:
+    """Return the text itself where a string is wanted, else what it means in TOML: 8000, true, ["a"]."""
+    try:
+        TypeAdapter[Any](cast("Any", kind)).validate_json(json.dumps(text), strict=True)
+    except ValidationError:
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return text
+    return text

@@ -1,0 +1,70 @@
+"""The keys that tokens are signed with: from the file, from key files, from the credential `jwt_key`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from relayd.config.mistakes import Mistakes
+from relayd.config.overrides import credential
+from relayd.config.settings import Auth, Key
+
+__all__ = ["HMAC_BYTES", "with_key_material"]
+
+HMAC_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""Least bytes of a secret: as many as its hash has (RFC 7518 3.2); a shorter one can be guessed off line."""
+
+READ_BY_OTHERS = 0o044
+WRITTEN_BY_OTHERS = 0o022
+
+
+def with_key_material(auth: Auth, environ: Mapping[str, str], mistakes: Mistakes) -> Auth:
+    """Return `auth` with every key's material in `key`; notes keys that are missing, weak or open to others."""
+    keys = list(auth.keys)
+    handed = credential(environ, "jwt_key", mistakes)
+    if handed is not None:
+        first = keys[0] if keys else Key(algorithm="HS256")
+        keys[:1] = [first.model_copy(update={"key": SecretStr(handed), "file": ""})]
+    whole = [_whole(key, f"auth.keys[{number}]", mistakes) for number, key in enumerate(keys)]
+    for key_id in {key.id for key in keys if key.id}:
+        if [key.id for key in keys].count(key_id) > 1:
+            mistakes.add("auth.keys", f'several keys have the id "{key_id}"; a token could not say which it means')
+    return auth.model_copy(update={"keys": tuple(whole)})
+
+
+def _whole(key: Key, name: str, mistakes: Mistakes) -> Key:
+    inline = key.key.get_secret_value()
+    if inline and key.file:
+        mistakes.add(name, "has both `key` and `file`; remove one")
+        return key
+    if not inline and not key.file:
+        mistakes.add(name, "has no key; give `key`, `file` or the credential jwt_key")
+        return key
+    material = inline or _read(key, name, mistakes)
+    least = HMAC_BYTES.get(key.algorithm)
+    if material is None:
+        return key
+    if least is None and "-----BEGIN" not in material:
+        mistakes.add(name, f'{key.algorithm} needs a public key in PEM, beginning with "-----BEGIN PUBLIC KEY-----"')
+    elif least is not None and "-----BEGIN" in material:
+        # A public key as a secret is no secret: anybody could sign with it.
+        mistakes.add(name, f"{key.algorithm} needs a secret, not a PEM; did you mean RS256, ES256 or EdDSA?")
+    elif least is not None and len(material.encode()) < least:
+        mistakes.add(name, f"the secret must have at least {least} bytes; make one with `openssl rand -base64 {least}`")
+    return key.model_copy(update={"key": SecretStr(material)})
+
+
+def _read(key: Key, name: str, mistakes: Mistakes) -> str | None:
+    path = Path(key.file)
+    try:
+        mode = path.stat().st_mode
+        material = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        mistakes.add(f"{name}.file", f"can't be read: {error}")
+        return None
+    # A public key may be read by all, but whoever can write it can let anybody in.
+    if key.algorithm in HMAC_BYTES and mode & READ_BY_OTHERS:
+        mistakes.add(f"{name}.file", f"{path} is readable by others than its owner; run `chmod 600 {path}`")
+    elif mode & WRITTEN_BY_OTHERS:
+        mistakes.add(f"{name}.file", f"{path} can be written by others than its owner; run `chmod go-w {path}`")
+    return material

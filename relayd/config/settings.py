@@ -1,0 +1,291 @@
+"""
+The tables of the configuration file: every setting with its default, its bounds and its reason.
+
+docs/configuration.md and config/relayd.toml are made from these descriptions; they are written for operators.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from relayd.config.values import Algorithm, Names, Network, Origin, PluginName, Port, SocketPath
+
+__all__ = [
+    "Admin",
+    "Auth",
+    "Config",
+    "Dialects",
+    "Journal",
+    "Key",
+    "Limits",
+    "Memory",
+    "Server",
+    "Source",
+    "Table",
+    "Telemetry",
+    "Transports",
+]
+
+
+class Table(BaseModel):
+    """What every table is: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Server(Table):
+    """The listener for viewers and workers; a reverse proxy with TLS stands in front of it."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on. Loopback, because a proxy in front is what stops slow and broken requests.",
+    )
+    port: Port = Field(default=8000, description="TCP port; 0 lets the system choose a free one.")
+    socket: SocketPath = Field(default="", description="Path of a unix socket to listen on instead of host and port.")
+    origins: tuple[Origin, ...] = Field(
+        default=(),
+        description="Origins whose pages may connect, compared exactly. Empty: only pages of the same host, so that "
+        "a stranger's page can't use a visitor's access.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="Addresses or networks whose X-Forwarded-For is believed; anybody else could forge it.",
+    )
+    drain_seconds: float = Field(
+        default=20,
+        ge=0,
+        le=300,
+        description="Seconds over which connections are ended at shutdown, so that not all viewers come back at once. "
+        "Keep it below the stop timeout of the service manager.",
+    )
+    heartbeat_seconds: float = Field(
+        default=25,
+        ge=1,
+        le=300,
+        description="Seconds between signs of life to an idle viewer. Keep it at a third of the proxy's read timeout.",
+    )
+    stuck_seconds: float = Field(
+        default=30,
+        ge=1,
+        le=600,
+        description="Seconds after which a socket that takes no byte while data waits is ended.",
+    )
+    max_connections: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections over all users on this process; those beyond are told to retry. Keep it below the "
+        "limit of open files, beyond which nobody can be told anything.",
+    )
+    legacy_prefix: bool = Field(
+        default=True,
+        description="Answer under /api/v1/ as well as under /v1/, for front ends that were built for the older paths.",
+    )
+
+
+class Admin(Table):
+    """The listener for operators: probes, metrics, rejected events; it asks for no token, so keep strangers away."""
+
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address to listen on; keep it on loopback or a private network."
+    )
+    port: Port = Field(default=8001, description="TCP port; 0 lets the system choose a free one.")
+    socket: SocketPath = Field(default="", description="Path of a unix socket to listen on instead of host and port.")
+
+
+class Key(Table):
+    """One key that tokens may be signed with, bound to one algorithm so that a token can't choose how it is checked."""
+
+    id: str = Field(
+        default="", max_length=128, description="The `kid` of tokens signed with it; empty for tokens that name none."
+    )
+    algorithm: Algorithm = Field(description="The one algorithm that this key is used with.")
+    key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The secret (HS…: at least 32, 48 or 64 bytes, as its hash) or the public key in PEM.",
+    )
+    file: str = Field(default="", description="File that holds the key; a secret must be readable by its owner only.")
+
+
+class Auth(Table):
+    """Who may come in."""
+
+    mode: Literal["jwt", "disabled"] = Field(
+        default="jwt",
+        description='"jwt": everybody needs a signed token. "disabled": everybody is let in and sees all; only '
+        "allowed while listening on loopback or a unix socket.",
+    )
+    keys: tuple[Key, ...] = Field(
+        default=(),
+        description="Keys for tokens: {id, algorithm, key or file}; several while keys are rotated. The credential "
+        "`jwt_key` takes the place of the first one's key; without any it is a secret for HS256.",
+    )
+    audience: str = Field(default="", description="The `aud` that tokens must have; empty: not checked.")
+    issuer: str = Field(default="", description="The `iss` that tokens must have; empty: not checked.")
+    leeway_seconds: float = Field(
+        default=5, ge=0, le=5, description="Seconds by which the clocks of issuer and relay may differ."
+    )
+    grace_seconds: float = Field(
+        default=10,
+        ge=0,
+        le=300,
+        description="Seconds a live connection is given to refresh its token once that has expired.",
+    )
+    max_lifetime_seconds: int = Field(
+        default=86_400,
+        ge=60,
+        le=31_536_000,
+        description="Longest lifetime of a token in seconds; one made for longer is refused: stolen, it would stay good.",
+    )
+    authorizers: Names = Field(
+        default=("claims", "ownership"), description="Plug-ins asked who may see a project; one that grants is enough."
+    )
+
+
+class Limits(Table):
+    """What one user and one connection may take."""
+
+    connections_per_user: int = Field(
+        default=5,
+        ge=1,
+        le=1_000,
+        description="Concurrent connections of one user over all transports; the next is refused with 4429.",
+    )
+    frames_per_second: float = Field(
+        default=100,
+        gt=0,
+        le=10_000,
+        description="Frames a viewer may send each second, pings included; beyond it ends with 4430.",
+    )
+    frame_burst: int = Field(
+        default=100, ge=1, le=100_000, description="Frames a viewer may send at once after a quiet time."
+    )
+    pace_per_second: float = Field(
+        default=100,
+        gt=0,
+        le=1_000,
+        description="Live frames sent to one viewer each second; what comes faster travels together.",
+    )
+    pace_burst: int = Field(
+        default=10, ge=1, le=1_000, description="Live frames that may leave at once after a quiet time."
+    )
+    max_subscriptions: int = Field(default=100, ge=1, le=10_000, description="Projects on one multi-project socket.")
+    max_backlog: int = Field(
+        default=10_000,
+        ge=1,
+        le=10_000_000,
+        description="Events a viewer may be behind before it is told of a gap and set near the head, so that a slow "
+        "reader does not read the past for ever.",
+    )
+    tail: int = Field(
+        default=100, ge=0, le=100_000, description="Events of history for a viewer that comes without a cursor."
+    )
+    max_tail: int = Field(
+        default=1_000, ge=0, le=100_000, description="Most events of history that a viewer may ask for."
+    )
+
+
+class Memory(Table):
+    """How much of the recent past is kept in memory; what is older is read from the journal."""
+
+    timeline_events: int = Field(default=1_000, ge=1, le=1_000_000, description="Recent events of one project.")
+    timeline_mib: int = Field(
+        default=256,
+        ge=1,
+        le=1_048_576,
+        description="MiB of events of all projects; the projects not used for longest give way.",
+    )
+    projects: int = Field(
+        default=5_000, ge=1, le=10_000_000, description="Projects with their state; the rest comes back on first use."
+    )
+
+
+class Journal(Table):
+    """The relay's own view of the log on disk: quick restarts, finished projects, export and search."""
+
+    path: str = Field(
+        default="",
+        description="SQLite file, relative to the working directory; empty: none, and the past ends with the process. "
+        "The sources embedded and simulator need one: to them the journal is the log.",
+    )
+    max_age_hours: float = Field(default=168, gt=0, le=87_600, description="Hours for which events are kept.")
+    max_mib: int = Field(
+        default=4_096, ge=1, le=16_777_216, description="MiB that events may take on disk; the oldest are dropped."
+    )
+    max_events_per_project: int = Field(
+        default=100_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Events kept of one project, so that a noisy one can't push out the others.",
+    )
+    commit_ms: int = Field(
+        default=250,
+        ge=1,
+        le=60_000,
+        description="Milliseconds of events in one transaction; more costs less, and repeats more on restart.",
+    )
+    commit_kib: int = Field(
+        default=1_024, ge=1, le=1_048_576, description="KiB of events after which a transaction is written early."
+    )
+    rejected_max: int = Field(
+        default=10_000,
+        ge=0,
+        le=10_000_000,
+        description="Events kept that could not be understood, to be looked at and replayed.",
+    )
+
+
+class Source(Table):
+    """Where events come from; the source's own settings stand in `[sources.<name>]`."""
+
+    use: PluginName = Field(
+        default="embedded", description='"embedded" (HTTP ingest), "rabbitmq", "simulator", or a plug-in\'s name.'
+    )
+
+
+class Transports(Table):
+    """How viewers connect; a transport's own settings stand in `[transports.<name>]`."""
+
+    use: Names = Field(default=("websocket", "longpoll", "sse"), description="Plug-ins to serve.")
+
+
+class Dialects(Table):
+    """How events are understood; a dialect's own settings stand in `[dialects.<name>]`."""
+
+    use: Names = Field(default=("native",), description="Plug-ins asked in this order whether an event is theirs.")
+
+
+class Telemetry(Table):
+    """What the relay tells about itself."""
+
+    log_format: Literal["json", "pretty"] = Field(
+        default="json", description='"json" for machines, "pretty" for a terminal.'
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
+
+
+class Config(Table):
+    """The whole configuration, with the settings of the plug-ins it names."""
+
+    server: Server = Server()
+    admin: Admin = Admin()
+    auth: Auth = Auth()
+    limits: Limits = Limits()
+    memory: Memory = Memory()
+    journal: Journal = Journal()
+    source: Source = Source()
+    transports: Transports = Transports()
+    dialects: Dialects = Dialects()
+    telemetry: Telemetry = Telemetry()
+    source_settings: BaseModel | None = Field(default=None, exclude=True)
+    """An instance of the used source's `Settings`; None where it has none."""
+    transport_settings: Mapping[str, BaseModel | None] = Field(default={}, exclude=True)
+    """By name, in the order of `transports.use`."""
+    dialect_settings: Mapping[str, BaseModel | None] = Field(default={}, exclude=True)
+    """By name, in the order of `dialects.use`."""
+    authorizer_settings: Mapping[str, BaseModel | None] = Field(default={}, exclude=True)
+    """By name, in the order of `auth.authorizers`."""
