@@ -1,0 +1,1 @@
+"""What operators see: metrics, logs, probes and the service manager's notifications."""

@@ -1,0 +1,216 @@
+"""
+Every metric of the relay: its name, kind, label and meaning.  Nobody else spells a metric name.
+
+Law: a label is closed.  What is outside its set is counted as `other`, so no stranger's text becomes a series,
+and there is no label for a project, user, connection, address or path.
+"""
+
+from enum import Enum
+from typing import get_args
+
+from msgspec import Struct
+
+from relayd.dialects.delivery import Reason
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.messages import Event
+
+__all__ = [
+    "AUTH_FAILURES",
+    "BROKER_BYTES",
+    "BROKER_CONNECTED",
+    "BROKER_MESSAGES",
+    "BUILD_INFO",
+    "CATALOGUE",
+    "CONNECTIONS",
+    "CONNECTIONS_REJECTED",
+    "CONSUMED_OFFSET",
+    "DEDUPLICATED",
+    "DELIVERIES",
+    "DELIVERY_BYTES",
+    "DELIVERY_LATENCY",
+    "DISCONNECTS",
+    "EPOCH_CHANGES",
+    "EVENT_LOOP_LAG",
+    "FAILURES",
+    "FLUSH_INTERVAL",
+    "GAPS",
+    "HANDSHAKE_DURATION",
+    "HEAD_OFFSET",
+    "JOURNAL_COMMIT",
+    "JOURNAL_ERRORS",
+    "JOURNAL_EVENTS",
+    "OTHER",
+    "PROJECTS",
+    "REJECTED",
+    "REPLAY_BYTES",
+    "REPLAY_EVENTS",
+    "STREAM_LAG",
+    "TIMELINE_BYTES",
+    "TRANSPORT",
+    "TRUNCATIONS",
+    "Kind",
+    "Metric",
+]
+
+OTHER = "other"
+"""The value of every label that was given something outside its set."""
+
+
+class Kind(Enum):
+    """How a metric comes to its value."""
+
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+    PULLED = "gauge"
+    """Read when scraped, never counted up and down: a decrement that is missed once would be wrong for ever."""
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """One metric; a label without `values` is the transport, whose names are known when the relay starts."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    label: str = ""
+    values: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+TRANSPORT = "transport"
+TYPES = (*(kind.__struct_config__.tag for kind in get_args(Event)), OTHER)
+ENDINGS = (*(disconnect.label for disconnect in Disconnect), OTHER)
+REASONS = (*(reason.value for reason in Reason), OTHER)
+STATUSES = ("initializing", "in_progress", "completed", "failed", "paused", OTHER)
+AUTH_REASONS = (
+    "missing",
+    "malformed",
+    "too_long",
+    "algorithm",
+    "unknown_key",
+    "signature",
+    "expired",
+    "not_yet_valid",
+    "lifetime",
+    "audience",
+    "issuer",
+    "claim",
+    "revoked",
+    "ticket",
+    "forbidden",
+    OTHER,
+)
+GAP_CAUSES = ("foreign_log", "ahead", "below_floor", "fingerprint", "backlog", "truncated", "recreated", OTHER)
+
+DELIVERY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""The second that the delivery objective is about must be a bound, else its ratio would be a guess."""
+LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+
+def _counter(name: str, meaning: str, label: str = "", values: tuple[str, ...] = ()) -> Metric:
+    return Metric(name=name, kind=Kind.COUNTER, meaning=meaning, label=label, values=values)
+
+
+def _histogram(name: str, meaning: str, buckets: tuple[float, ...], label: str = "") -> Metric:
+    return Metric(name=name, kind=Kind.HISTOGRAM, meaning=meaning, label=label, buckets=buckets)
+
+
+def _pulled(name: str, meaning: str, label: str = "", values: tuple[str, ...] = ()) -> Metric:
+    return Metric(name=name, kind=Kind.PULLED, meaning=meaning, label=label, values=values)
+
+
+# -- the way in --------------------------------------------------------------------------------------------------
+
+BROKER_MESSAGES = _counter("relayd_broker_messages_total", "Messages recorded from the source.", "type", TYPES)
+BROKER_BYTES = _counter("relayd_broker_bytes_total", "Bytes of the bodies they came in.")
+REJECTED = _counter(
+    "relayd_messages_rejected_total",
+    "Events that could not be understood and were kept for /rejected.",
+    "reason",
+    REASONS,
+)
+DEDUPLICATED = _counter("relayd_messages_deduplicated_total", "Events that were recognised as repeats.")
+BROKER_CONNECTED = _pulled("relayd_broker_connected", "1 while the source is connected, else 0.")
+CONSUMED_OFFSET = _pulled("relayd_stream_consumed_offset", "Offset of the last body that was processed.")
+HEAD_OFFSET = _pulled("relayd_stream_head_offset", "Newest offset known to be in the log; absent while unknown.")
+STREAM_LAG = _pulled("relayd_stream_lag_seconds", "How far behind the log's newest body this relay is.")
+EPOCH_CHANGES = _counter("relayd_stream_epoch_changes_total", "Times that the log was deleted and made anew.")
+TRUNCATIONS = _counter("relayd_stream_truncations_total", "Times that retention dropped bodies before they were read.")
+
+# -- the way out -------------------------------------------------------------------------------------------------
+
+DELIVERIES = _counter("relayd_deliveries_total", "Live messages times the viewers they were written to.", TRANSPORT)
+DELIVERY_BYTES = _counter("relayd_delivery_bytes_total", "Bytes of live frames, over all viewers.", TRANSPORT)
+DELIVERY_LATENCY = _histogram(
+    "relayd_delivery_latency_seconds",
+    "From receiving the oldest event of a flush to writing it to the sockets; once per group and flush.",
+    DELIVERY_BUCKETS,
+)
+REPLAY_EVENTS = _counter(
+    "relayd_replay_events_total", "Messages of the past sent to viewers that were behind.", TRANSPORT
+)
+REPLAY_BYTES = _counter("relayd_replay_bytes_total", "Bytes of the past sent to viewers that were behind.", TRANSPORT)
+GAPS = _counter("relayd_gaps_total", "Times a viewer was told that its past is not whole.", "cause", GAP_CAUSES)
+FLUSH_INTERVAL = _pulled("relayd_flush_interval_seconds", "Least time between two frames of a group; grows under load.")
+
+# -- viewers -----------------------------------------------------------------------------------------------------
+
+CONNECTIONS = _pulled("relayd_connections", "Connections that hold a place.", TRANSPORT)
+HANDSHAKE_DURATION = _histogram(
+    "relayd_handshake_duration_seconds", "From the request to a place in the relay.", DELIVERY_BUCKETS, TRANSPORT
+)
+CONNECTIONS_REJECTED = _counter(
+    "relayd_connections_rejected_total", "Viewers that were not let in, by ending.", "reason", ENDINGS
+)
+DISCONNECTS = _counter("relayd_disconnects_total", "Connections that ended, by ending.", "reason", ENDINGS)
+AUTH_FAILURES = _counter(
+    "relayd_auth_failures_total",
+    "Viewers refused for their token or rights; they are never told why.",
+    "reason",
+    AUTH_REASONS,
+)
+
+# -- the relay itself --------------------------------------------------------------------------------------------
+
+JOURNAL_ERRORS = _counter("relayd_journal_errors_total", "Times that the journal could not do what it was asked.")
+JOURNAL_COMMIT = _histogram("relayd_journal_commit_seconds", "Duration of a transaction.", COMMIT_BUCKETS)
+JOURNAL_EVENTS = _counter("relayd_journal_events_total", "Events written to the journal.")
+PROJECTS = _pulled("relayd_projects", "Projects in memory.", "status", STATUSES)
+TIMELINE_BYTES = _pulled("relayd_timeline_bytes", "Encoded events held in memory.")
+EVENT_LOOP_LAG = _histogram("relayd_event_loop_lag_seconds", "How late the event loop ran a timer.", LAG_BUCKETS)
+FAILURES = _counter("relayd_failures_total", "Faults of the relay's own; each has an incident id in the log.")
+BUILD_INFO = _pulled("relayd_build_info", "Always 1; the label is the version that runs.", "version")
+
+CATALOGUE: tuple[Metric, ...] = (
+    BROKER_MESSAGES,
+    BROKER_BYTES,
+    REJECTED,
+    DEDUPLICATED,
+    BROKER_CONNECTED,
+    CONSUMED_OFFSET,
+    HEAD_OFFSET,
+    STREAM_LAG,
+    EPOCH_CHANGES,
+    TRUNCATIONS,
+    DELIVERIES,
+    DELIVERY_BYTES,
+    DELIVERY_LATENCY,
+    REPLAY_EVENTS,
+    REPLAY_BYTES,
+    GAPS,
+    FLUSH_INTERVAL,
+    CONNECTIONS,
+    HANDSHAKE_DURATION,
+    CONNECTIONS_REJECTED,
+    DISCONNECTS,
+    AUTH_FAILURES,
+    JOURNAL_ERRORS,
+    JOURNAL_COMMIT,
+    JOURNAL_EVENTS,
+    PROJECTS,
+    TIMELINE_BYTES,
+    EVENT_LOOP_LAG,
+    FAILURES,
+    BUILD_INFO,
+)
+"""All of them, in the order in which docs/metrics.md lists them."""
