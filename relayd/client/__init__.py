@@ -1,1 +1,1 @@
-"""An asyncio client of the relay: follow a project with resume and fallback, publish over HTTP, ask the admin listener."""
+"""An asyncio client: follow a project with resume and fallback, publish over HTTP, ask the admin listener."""

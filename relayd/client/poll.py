@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
+from http import HTTPStatus
 from typing import Any, Literal
 
 import msgspec
@@ -79,7 +80,7 @@ async def ask(http: ClientSession, url: str, query: Mapping[str, str]) -> Answer
             status, headers = response.status, response.headers
     except (ClientError, TimeoutError, OSError) as error:
         raise Dropped(f"the relay can't be reached: {str(error) or 'no answer in time'}") from error
-    if status != 200:
+    if status != HTTPStatus.OK:
         ending = judge_status(status, headers, said(body))
         # There is no third way: what answers neither as a socket nor as a poll is no relay.
         if isinstance(ending, NoUpgrade):

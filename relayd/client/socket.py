@@ -6,6 +6,7 @@ gone.  The answer to the ping also moves the cursor of a viewer that hears nothi
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from http import HTTPStatus
 
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
@@ -53,7 +54,7 @@ async def upgrade(http: ClientSession, url: str, params: Mapping[str, str]) -> C
         return await http.ws_connect(url, params=params, protocols=(SUBPROTOCOL,), max_msg_size=LARGEST_FRAME)
     except WSServerHandshakeError as error:
         # 101 with wrong headers: something in between answered in the relay's name.
-        if error.status == 101:
+        if error.status == HTTPStatus.SWITCHING_PROTOCOLS:
             raise NoUpgrade("a proxy spoiled the upgrade") from error
         raise judge_status(error.status, error.headers or {}) from error
     except (ClientError, TimeoutError, OSError) as error:

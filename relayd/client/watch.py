@@ -59,7 +59,7 @@ class Watcher:
         backoff: Backoff = PATIENCE,
         heartbeat: float = HEARTBEAT,
     ) -> None:
-        """Take the base address of the relay; `after` resumes, `tail` is the history of a fresh start; raises ValueError."""
+        """Take the relay's base address; `after` resumes, `tail` is the history of a fresh start; raises ValueError."""
         address = Address.parse(url)
         self.socket_url = address.socket(project_id)
         self.poll_url = address.events(project_id)

@@ -1,0 +1,183 @@
+"""Single questions over HTTP: publish events to the embedded ingest, ask the admin listener."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
+from msgspec import Struct
+
+from relayd.client.address import Address
+
+__all__ = ["Accepted", "Admin", "Publisher", "Refusal", "Refused", "RejectedEvent", "Unreachable", "post_events"]
+
+TIMEOUT = ClientTimeout(total=60, connect=10)
+"""An ingest answers after its events are on disk, which may take a while on a busy one."""
+CONTENT_TYPE = "application/json"
+
+Answer = TypeVar("Answer")
+
+
+class Unreachable(Exception):
+    """Nobody answered; whether a request was processed is not known."""
+
+
+class Refused(Exception):
+    """The relay said no; `status` and `code` are of docs/protocol.md section 4, the message is its sentence."""
+
+    def __init__(self, status: int, code: str, sentence: str, retry_after: float = 0.0) -> None:
+        """Keep what the answer said; `retry_after` in seconds, 0 where it did not say."""
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
+class Refusal(Struct):
+    """Why one event of a body was not accepted."""
+
+    item: int = 0
+    reason: str = ""
+    detail: str = ""
+
+
+class Accepted(Struct):
+    """What became of a body that was posted: counts of its events, and the cursor behind the last one."""
+
+    cursor: str
+    accepted: int = 0
+    repeated: int = 0
+    rejected: list[Refusal] = []
+
+
+class RejectedEvent(Struct, kw_only=True):
+    """An event that could not be understood, as the admin listener tells it; `body` only when one is shown."""
+
+    number: int
+    reason: str
+    detail: str = ""
+    cursor: str = ""
+    received_at: float = 0.0
+    replayed_at: float | None = None
+    headers: dict[str, Any] = {}
+    body: str = ""
+    truncated: bool = False
+
+
+class RejectedList(Struct):
+    """A page of rejected events, newest first."""
+
+    rejected: list[RejectedEvent]
+
+
+class Complaint(Struct):
+    """The body of every HTTP error."""
+
+    detail: str = ""
+    code: str = ""
+
+
+COMPLAINT = msgspec.json.Decoder(Complaint)
+
+
+class Publisher:
+    """Posts bodies to one relay over one connection; an async context manager."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        """Take the base address of the relay; raises ValueError."""
+        self._url = Address.parse(url).ingest()
+        headers = {"Content-Type": CONTENT_TYPE} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._http = ClientSession(headers=headers, timeout=TIMEOUT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.close()
+
+    async def post(self, body: bytes) -> Accepted:
+        """Return what became of the events of a body once they are durable; raises Refused or Unreachable."""
+        return await request(self._http, "POST", self._url, Accepted, body=body)
+
+
+async def post_events(url: str, token: str | None, body: bytes) -> Accepted:
+    """Post one body and return what became of it; raises Refused, Unreachable or ValueError (the address)."""
+    async with Publisher(url, token) as publisher:
+        return await publisher.post(body)
+
+
+class Admin:
+    """The admin listener of a relay, at `http://host:port` or `unix:/path/of/socket`; an async context manager."""
+
+    def __init__(self, url: str) -> None:
+        """Take its address; raises ValueError."""
+        parts = urlsplit(url)
+        if parts.scheme == "unix" and parts.path:
+            self._base = "http://localhost"
+            self._http = ClientSession(connector=UnixConnector(parts.path), timeout=TIMEOUT)
+        else:
+            self._base = Address.parse(url).base
+            self._http = ClientSession(timeout=TIMEOUT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.close()
+
+    async def list_rejected(self, *, limit: int, before: int | None = None) -> Sequence[RejectedEvent]:
+        """Return rejected events, newest first, those below the number `before`; raises Refused or Unreachable."""
+        query = {"limit": str(limit)} | ({} if before is None else {"before": str(before)})
+        return (await request(self._http, "GET", f"{self._base}/rejected", RejectedList, query=query)).rejected
+
+    async def show_rejected(self, number: int) -> RejectedEvent:
+        """Return one rejected event with its bytes; raises Refused or Unreachable."""
+        return await request(self._http, "GET", f"{self._base}/rejected/{number}", RejectedEvent)
+
+    async def replay(self, number: int) -> None:
+        """Have one rejected event published again; raises Refused or Unreachable."""
+        await request(self._http, "POST", f"{self._base}/rejected/{number}/replay", dict[str, Any])
+
+
+async def request(
+    http: ClientSession,
+    method: str,
+    url: str,
+    kind: type[Answer],
+    *,
+    body: bytes | None = None,
+    query: Mapping[str, str] | None = None,
+) -> Answer:
+    """Return the answer read as `kind`; raises Refused or Unreachable."""
+    try:
+        async with http.request(method, url, data=body, params=query) as response:
+            said = await response.read()
+            status, headers = response.status, response.headers
+    except TimeoutError as error:
+        raise Unreachable(f"{url} did not answer in time") from error
+    except (ClientError, OSError) as error:
+        raise Unreachable(f"{url} can't be reached: {error}") from error
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise complaint(status, headers, said)
+    try:
+        return msgspec.json.decode(said or b"{}", type=kind)
+    except msgspec.DecodeError as error:
+        raise Unreachable(f"what answers at {url} is no relay of this version: {error}") from error
+
+
+def complaint(status: int, headers: Mapping[str, str], body: bytes) -> Refused:
+    """Return what an HTTP error says, whoever wrote it: the relay or something in front of it."""
+    try:
+        said = COMPLAINT.decode(body)
+    except msgspec.DecodeError:
+        said = Complaint()
+    asked = headers.get("Retry-After", "")
+    retry_after = float(asked) if asked.isascii() and asked.isdigit() else 0.0
+    return Refused(status, said.code, said.detail or f"the answer was HTTP {status}", retry_after)
