@@ -137,7 +137,7 @@ class Auth(Table):
         default=86_400,
         ge=60,
         le=31_536_000,
-        description="Longest lifetime of a token in seconds; one made for longer is refused: stolen, it would stay good.",
+        description="Longest lifetime of a token in seconds; a longer one is refused: stolen, it would stay good.",
     )
     authorizers: Names = Field(
         default=("claims", "ownership"), description="Plug-ins asked who may see a project; one that grants is enough."

@@ -1,0 +1,1 @@
+"""Who a viewer is (tokens) and what it may see (authorizers)."""

@@ -1,0 +1,47 @@
+"""The built-in answers to "may this viewer see that project?"; one that grants is enough."""
+
+from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.identity.settings import ClaimsSettings, OwnershipSettings
+
+__all__ = ["ClaimsAuthorizer", "OwnershipAuthorizer"]
+
+ALL_PROJECTS = "*"
+
+
+class ClaimsAuthorizer:
+    """Grants what the token itself grants; asks nobody."""
+
+    Settings = ClaimsSettings
+    name = "claims"
+
+    def __init__(self, settings: ClaimsSettings) -> None:
+        """Keep which roles see everything."""
+        self._roles = frozenset(settings.admin_roles)
+
+    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
+        """Grant by an admin role, by `*` and by the project's id; never UNKNOWN, because the token is all there is."""
+        granted = (
+            project.project_id in viewer.projects
+            or ALL_PROJECTS in viewer.projects
+            or not self._roles.isdisjoint(viewer.roles)
+        )
+        return Decision.GRANTED if granted else Decision.DENIED
+
+
+class OwnershipAuthorizer:
+    """Grants what the log says: the owner and the owner's team."""
+
+    Settings = OwnershipSettings
+    name = "ownership"
+
+    def __init__(self, settings: OwnershipSettings) -> None:
+        """Keep whether a team shares its projects."""
+        self._teams = settings.teams
+
+    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
+        """Grant by owner and team; UNKNOWN while the log has named neither, because it may still."""
+        if project.owner is None and project.team is None:
+            return Decision.UNKNOWN
+        owns = project.owner == viewer.user
+        shares = self._teams and project.team in viewer.teams
+        return Decision.GRANTED if owns or shares else Decision.DENIED

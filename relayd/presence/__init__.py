@@ -1,0 +1,1 @@
+"""Who is connected: the places a user holds, the viewers of a project."""
