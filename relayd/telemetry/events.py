@@ -1,0 +1,36 @@
+"""The names of the relay's own log events, all in the past tense; what rooms pass to `noticed` comes beside them."""
+
+__all__ = [
+    "CONNECTION_ENDED",
+    "CONNECTION_REFUSED",
+    "EVENTS",
+    "EVENT_REJECTED",
+    "GAP_DECLARED",
+    "INCIDENT_HAPPENED",
+    "JOURNAL_FAILED",
+    "LOG_BROKE",
+    "VIEWER_ADMITTED",
+]
+
+CONNECTION_ENDED = "connection_ended"
+CONNECTION_REFUSED = "connection_refused"
+EVENT_REJECTED = "event_rejected"
+GAP_DECLARED = "gap_declared"
+INCIDENT_HAPPENED = "incident_happened"
+JOURNAL_FAILED = "journal_failed"
+LOG_BROKE = "log_broke"
+VIEWER_ADMITTED = "viewer_admitted"
+
+EVENTS: frozenset[str] = frozenset(
+    {
+        CONNECTION_ENDED,
+        CONNECTION_REFUSED,
+        EVENT_REJECTED,
+        GAP_DECLARED,
+        INCIDENT_HAPPENED,
+        JOURNAL_FAILED,
+        LOG_BROKE,
+        VIEWER_ADMITTED,
+    }
+)
+"""All of them."""

@@ -1,0 +1,124 @@
+"""
+The one who is told: turns past-tense verbs into metrics and log lines.
+
+Law: nothing per message above debug.  A flood of events, of strangers or of poison must not become a flood of lines;
+the counters tell how many, the log tells once what it was.
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from structlog.stdlib import BoundLogger
+
+from relayd.ports import Rejected
+from relayd.protocol.disconnect import Disconnect
+from relayd.telemetry import catalogue, events
+from relayd.telemetry.metrics import Metrics
+
+__all__ = ["TelemetryObserver"]
+
+INCIDENT_BYTES = 4
+"""Enough to find one line in a log, short enough to be read out on the telephone."""
+
+REFUSED_FOR_RIGHTS = frozenset({Disconnect.AUTH_FAILED, Disconnect.TOKEN_EXPIRED, Disconnect.FORBIDDEN})
+LEVELS = frozenset({"debug", "info", "warning", "error"})
+RESERVED = frozenset({"event", "level", "logger", "timestamp", "exc_info", "exception", "incident", "self"})
+
+
+class TelemetryObserver:
+    """A `ports.Observer` that counts and logs."""
+
+    def __init__(self, metrics: Metrics, log: BoundLogger) -> None:
+        self._metrics = metrics
+        self._log = log
+        self._reasons_told: set[str] = set()
+
+    def ingested(self, counts: Mapping[str, int], nbytes: int) -> None:
+        """Count messages by type, and the bytes they came in."""
+        for kind, count in counts.items():
+            self._metrics.add(catalogue.BROKER_MESSAGES, count, kind)
+        self._metrics.add(catalogue.BROKER_BYTES, nbytes)
+
+    def repeated(self, count: int) -> None:
+        """Count repeats."""
+        self._metrics.add(catalogue.DEDUPLICATED, count)
+
+    def rejected(self, item: Rejected) -> None:
+        """Count it; the first of each reason is a warning, what follows stands in /rejected and in debug lines."""
+        self._metrics.add(catalogue.REJECTED, 1, item.reason)
+        reason = item.reason if item.reason in catalogue.REASONS else catalogue.OTHER
+        told = reason in self._reasons_told
+        self._reasons_told.add(reason)
+        tell = self._log.debug if told else self._log.warning
+        tell(events.EVENT_REJECTED, reason=item.reason, detail=item.detail, cursor=item.cursor)
+
+    def flushed(self, transport: str, *, viewers: int, events: int, nbytes: int, oldest_age: float) -> None:
+        """Count deliveries and bytes over all viewers; one latency observation for the group."""
+        self._metrics.add(catalogue.DELIVERIES, viewers * events, transport)
+        self._metrics.add(catalogue.DELIVERY_BYTES, viewers * nbytes, transport)
+        self._metrics.observe(catalogue.DELIVERY_LATENCY, oldest_age)
+
+    def replayed(self, transport: str, *, events: int, nbytes: int) -> None:
+        """Count what was sent of the past."""
+        self._metrics.add(catalogue.REPLAY_EVENTS, events, transport)
+        self._metrics.add(catalogue.REPLAY_BYTES, nbytes, transport)
+
+    def admitted(self, transport: str, seconds: float) -> None:
+        """Take the handshake's duration."""
+        self._metrics.observe(catalogue.HANDSHAKE_DURATION, seconds, transport)
+        self._log.debug(events.VIEWER_ADMITTED, transport=transport, seconds=round(seconds, 6))
+
+    def refused(self, transport: str, disconnect: Disconnect, reason: str) -> None:
+        """Count by ending, and by reason where token or rights were at fault."""
+        self._metrics.add(catalogue.CONNECTIONS_REJECTED, 1, disconnect.label)
+        if disconnect in REFUSED_FOR_RIGHTS:
+            self._metrics.add(catalogue.AUTH_FAILURES, 1, reason)
+        self._log.info(events.CONNECTION_REFUSED, transport=transport, ending=disconnect.label, reason=reason)
+
+    def disconnected(self, summary: Mapping[str, Any], disconnect: Disconnect) -> None:
+        """Write the connection's one line."""
+        self._metrics.add(catalogue.DISCONNECTS, 1, disconnect.label)
+        # The ending goes last: a summary that has an `ending` or a `code` of its own must not raise.
+        fields = {**_fields(summary), "ending": disconnect.label, "code": disconnect.code}
+        self._log.info(events.CONNECTION_ENDED, **fields)
+
+    def gapped(self, cause: str) -> None:
+        """Count by cause."""
+        self._metrics.add(catalogue.GAPS, 1, cause)
+        self._log.debug(events.GAP_DECLARED, cause=cause)
+
+    def broke(self, cause: str) -> None:
+        """Count a new log, or a hole in it, and warn: cursors from before are answered with a gap."""
+        self._metrics.add(catalogue.EPOCH_CHANGES if cause == "recreated" else catalogue.TRUNCATIONS)
+        self._log.warning(events.LOG_BROKE, cause=cause)
+
+    def committed(self, *, events: int, seconds: float) -> None:
+        """Take the transaction's duration and its events."""
+        self._metrics.add(catalogue.JOURNAL_EVENTS, events)
+        self._metrics.observe(catalogue.JOURNAL_COMMIT, seconds)
+
+    def journal_failed(self, error: Exception) -> None:
+        """Count and tell why."""
+        self._metrics.add(catalogue.JOURNAL_ERRORS)
+        self._log.error(events.JOURNAL_FAILED, reason=str(error), exc_info=error)
+
+    def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Write a line; a field `level` ("debug", "info", "warning", "error") says how loud, else it is info."""
+        level = fields.get("level")
+        if level in LEVELS:
+            fields = {name: value for name, value in fields.items() if name != "level"}
+        tell = getattr(self._log, level if level in LEVELS else "info")
+        tell(event, **_fields(fields))
+
+    def failed(self, what: str, error: BaseException) -> str:
+        """Count a fault of ours, log it with its traceback, and return the id under which the log holds it."""
+        incident = secrets.token_hex(INCIDENT_BYTES)
+        self._metrics.add(catalogue.FAILURES)
+        self._log.error(events.INCIDENT_HAPPENED, incident=incident, what=what, error=repr(error), exc_info=error)
+        return incident
+
+
+def _fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    # A field that has a reserved name would replace the event itself, or raise.
+    return {f"{name}_" if name in RESERVED else name: value for name, value in fields.items()}
