@@ -1,0 +1,62 @@
+"""A connection with its own thread, to which whole jobs are handed."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import aiosqlite
+
+__all__ = ["Connection", "connect_reader", "connect_writer"]
+
+T = TypeVar("T")
+
+PAGE_BYTES = 4096
+WAL_LIMIT_BYTES = 64 << 20
+"""After a checkpoint the write-ahead log shrinks to this; a long read may have let it grow."""
+
+
+class Connection(aiosqlite.Connection):
+    """aiosqlite's thread, but one job is a whole transaction: no other job and no cancellation comes in between."""
+
+    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what the job returns; it runs to its end even if the caller is cancelled."""
+        result: T = await self._execute(job, self._conn)  # type: ignore[no-untyped-call]
+        return result
+
+
+async def connect_writer(path: Path, *, synchronous: Literal["full", "normal"]) -> Connection:
+    """Open the file for writing, made for this user alone if it is new; raises sqlite3.Error or OSError."""
+
+    def open_file() -> sqlite3.Connection:
+        # SQLite would make it with the umask; its companions take over the mode of the file.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return prepared(path, {"page_size": PAGE_BYTES, "journal_mode": "WAL", "synchronous": synchronous,
+                               "journal_size_limit": WAL_LIMIT_BYTES, "cache_size": -16_384})  # fmt: skip
+
+    return await started(open_file)
+
+
+async def connect_reader(path: Path) -> Connection:
+    """Open the file for reading; raises sqlite3.Error."""
+    return await started(lambda: prepared(path, {"query_only": 1, "cache_size": -8_192}))
+
+
+async def started(connector: Callable[[], sqlite3.Connection]) -> Connection:
+    """Return a connection whose thread runs."""
+    connection = Connection(connector, iter_chunk_size=1)
+    await connection
+    return connection
+
+
+def prepared(path: Path, pragmas: dict[str, Any]) -> sqlite3.Connection:
+    """Return a connection whose transactions are ours to begin."""
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        for name, value in pragmas.items():
+            db.execute(f"PRAGMA {name} = {value}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

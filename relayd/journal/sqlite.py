@@ -1,0 +1,188 @@
+"""
+The journal port on SQLite: one thread writes, one reads, and this class hands them whole jobs.
+
+Rule 1: every verb is one job, hence one transaction or one consistent view; see `connection`.
+Rule 2: what reaches callers is JournalError with a sentence, never an error of SQLite's.
+"""
+
+import sqlite3
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from relayd.core.floor import Floor
+from relayd.core.timeline import Entry
+from relayd.journal import reading, writing
+from relayd.journal.connection import Connection, connect_reader, connect_writer
+from relayd.journal.failures import explain
+from relayd.journal.ledger import Ledger
+from relayd.journal.lock import Lock
+from relayd.journal.recovery import check_damage, claim, recover
+from relayd.journal.retention import Limits, retain
+from relayd.journal.schema import check_format, migrate
+from relayd.journal.transaction import transaction
+from relayd.ports import Commit, JournalError, Kept, ProjectRow, Recovered, Rejected
+from relayd.protocol.cursor import BadCursorError, Place
+
+__all__ = ["SqliteJournal"]
+
+T = TypeVar("T")
+
+FAILURES = (sqlite3.Error, OSError, msgspec.DecodeError, BadCursorError, struct.error)
+"""What a broken disk or file makes our jobs raise."""
+
+
+class Opened:
+    """What there is while the journal is open."""
+
+    def __init__(self, writer: Connection, reader: Connection, ledger: Ledger) -> None:
+        """Hold the two connections; the ledger is for the writer's thread only."""
+        self.writer = writer
+        self.reader = reader
+        self.ledger = ledger
+
+
+class SqliteJournal:
+    """
+    Keeps one relay's view of one log in one file; see `ports.Journal`.
+
+    A commit that does not go on behind the stored position is refused.  `retain` keeps at least the newest
+    `max_events_per_project` events of a project and drops oldest first by age and by bytes of the file; call it
+    again at once while it returns floors.  Of rejected events the newest `max_rejected` stay.  Freed pages are
+    used again, the file itself does not shrink.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_age_seconds: float,
+        max_bytes: int,
+        max_events_per_project: int,
+        max_rejected: int,
+        synchronous: Literal["full", "normal"],
+    ) -> None:
+        """Prepare; `synchronous` is full where the log can't be read again: a commit then survives a loss of power."""
+        self._path = path
+        self._limits = Limits(max_age_seconds, max_bytes, max_events_per_project)
+        self._max_rejected = max_rejected
+        self._synchronous: Literal["full", "normal"] = synchronous
+        self._lock: Lock | None = None
+        self._opened: Opened | None = None
+
+    async def open(self, log: str, *, window: int) -> Recovered:
+        """Open or create the file for that log; raises JournalError if it is in use, of another log, or too new."""
+        if self._lock is not None:
+            raise JournalError(f"journal {self._path}: it is open already")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = Lock(self._path.with_name(f"{self._path.name}.lock"))
+            writer = await connect_writer(self._path, synchronous=self._synchronous)
+            try:
+                ledger, recovered = await writer.run(partial(self._begin, log=log, window=window))
+                self._opened = Opened(writer, await connect_reader(self._path), ledger)
+            except BaseException:
+                await writer.close()
+                raise
+            return recovered
+        except FAILURES as error:
+            raise explain(error, self._path) from error
+        except JournalError as error:
+            raise JournalError(f"journal {self._path}: {error}") from error
+        finally:
+            if self._opened is None and self._lock is not None:
+                self._lock.release()
+                self._lock = None
+
+    def _begin(self, db: sqlite3.Connection, *, log: str, window: int) -> tuple[Ledger, Recovered]:
+        check_format(db)
+        check_damage(db)
+        migrate(db)
+        with transaction(db):
+            claim(db, log)
+        return recover(db, window=window, max_events=self._limits.max_events_per_project)
+
+    async def commit(self, commit: Commit) -> None:
+        """Write all of it or nothing; raises JournalError, also for what lies before the stored position."""
+        opened = self._need()
+        await self._run(
+            opened.writer, lambda db: writing.write(db, opened.ledger, commit, max_rejected=self._max_rejected)
+        )
+
+    async def load(self, project_id: str, *, newest: int) -> Kept | None:
+        """Return one project with its newest entries, or None when the journal does not know it."""
+        return await self._ask(lambda db: reading.load(db, project_id, newest=newest))
+
+    async def read(
+        self,
+        project_id: str,
+        *,
+        after: Place | None = None,
+        before: Place | None = None,
+        limit: int,
+        newest: bool = False,
+    ) -> Sequence[Entry]:
+        """Return up to `limit` entries strictly between the places, oldest first; `newest`: those nearest the end."""
+        return await self._ask(
+            lambda db: reading.read(db, project_id, after=after, before=before, limit=limit, newest=newest)
+        )
+
+    async def fingerprint(self, epoch: int, offset: int) -> bytes | None:
+        """Return the fingerprint of the body at that offset, None when it is not (or no longer) known."""
+        return await self._ask(lambda db: reading.fingerprint(db, epoch, offset))
+
+    async def list_projects(self) -> Sequence[ProjectRow]:
+        """Return all projects' newest rows."""
+        return await self._ask(reading.list_projects)
+
+    async def retain(self, now: float) -> Mapping[str | None, Floor]:
+        """Drop a slice of what is beyond age, bytes or count; return raised floors by project (None: all projects)."""
+        opened = self._need()
+        return await self._run(opened.writer, lambda db: retain(db, opened.ledger, self._limits, now))
+
+    async def list_rejected(self, *, before: int | None, limit: int) -> Sequence[tuple[int, Rejected]]:
+        """Return rejected events with their numbers, newest first."""
+        return await self._ask(lambda db: reading.list_rejected(db, before=before, limit=limit))
+
+    async def show_rejected(self, number: int) -> Rejected | None:
+        """Return one rejected event, None when there is none of that number."""
+        return await self._ask(lambda db: reading.show_rejected(db, number))
+
+    async def mark_replayed(self, number: int, now: float) -> None:
+        """Note that a rejected event was published again; raises JournalError if it is not (or no longer) there."""
+        await self._run(self._need().writer, lambda db: writing.mark_replayed(db, number, now))
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the file; closing twice is no mistake."""
+        opened, self._opened = self._opened, None
+        lock, self._lock = self._lock, None
+        if opened is None or lock is None:
+            return
+        try:
+            # From the last to the first, each of them whatever became of the others.
+            async with AsyncExitStack() as stack:
+                stack.callback(lock.release)
+                stack.push_async_callback(opened.writer.close)
+                stack.push_async_callback(opened.writer.run, lambda db: writing.put_meta(db, "clean", value=True))
+                stack.push_async_callback(opened.reader.close)
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+
+    def _need(self) -> Opened:
+        if self._opened is None:
+            raise JournalError(f"journal {self._path}: it is not open")
+        return self._opened
+
+    async def _ask(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._run(self._need().reader, job)
+
+    async def _run(self, connection: Connection, job: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await connection.run(job)
+        except FAILURES as error:
+            raise explain(error, self._path) from error
