@@ -1,0 +1,22 @@
+"""Fixtures that any test may ask for: real servers, started once, private to this run."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.rabbitmq import PrivateRabbit
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[PrivateRabbit]:
+    """Give the run's own RabbitMQ, running; a test that stops or kills it starts it again."""
+    with PrivateRabbit() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def amqp_url(rabbitmq: PrivateRabbit, request: pytest.FixtureRequest) -> str:
+    """Give the URL of a virtual host that only this module's tests use."""
+    name = re.sub(r"\W+", "-", request.node.nodeid)
+    return rabbitmq.vhost(name)
