@@ -1,0 +1,100 @@
+"""
+A plain connection to the broker, and what its end looks like.
+
+Never the library's robust one: after a reconnect that subscribes a stream at its first offset again, which loses or
+repeats everything in between.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import aiormq
+from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory
+from yarl import URL
+
+from relayd.rabbitmq.careful import CarefulTransport
+from relayd.rabbitmq.settings import RabbitSettings
+
+__all__ = ["Lost", "Missing", "Unreadable", "close", "connect", "telling_lost", "why_closed", "why_ended"]
+
+CLOSE_SECONDS = 5.0
+"""Longest farewell; a broker that does not answer is left."""
+
+
+class Lost(Exception):
+    """Connection, channel or consumer is gone; the message is a part of a sentence for an operator."""
+
+
+class Missing(Lost):
+    """The broker answers, but the queue can't be read: it does not exist, or its replica is not up yet."""
+
+
+class Unreadable(Lost):
+    """A frame could not be decoded; the same bytes would end the next connection, too."""
+
+
+@contextmanager
+def telling_lost() -> Iterator[None]:
+    """Turn whatever the library raises at the end of a connection into Lost, Missing or Unreadable."""
+    try:
+        yield
+    except (aiormq.AMQPError, OSError, TimeoutError, RuntimeError) as error:
+        raise _lost(error) from error
+    except asyncio.CancelledError:
+        # The library cancels its own tasks when the connection ends, and who waits for one of them gets to feel it.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Lost("the connection was closed") from None
+
+
+async def connect(settings: RabbitSettings, *, careful: bool = False, name: str = "relayd") -> AbstractConnection:
+    """Return an open connection, `careful` about messages that the library can't decode; raises Lost."""
+    url = URL(settings.url.get_secret_value()).update_query(heartbeat=str(settings.heartbeat), name=name)
+    plain = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+    with telling_lost():
+        connection = aiormq.Connection(url, transport_factory=CarefulTransport(plain) if careful else plain)
+        async with asyncio.timeout(settings.connect_seconds):
+            await connection.connect()
+    return connection
+
+
+async def close(what: AbstractConnection | AbstractChannel) -> None:
+    """Close a connection or a channel, whatever state it is in, within a few seconds."""
+    with suppress(Lost), telling_lost():
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await what.close()
+
+
+def why_ended(connection: AbstractConnection, seen: Lost) -> Lost:
+    """Return what ended a connection, or else what was `seen`: the cause often hides behind its first effect."""
+    if connection.is_closed and (error := _error(connection)) is not None:
+        return _lost(error)
+    return seen
+
+
+def why_closed(channel: AbstractChannel) -> Lost:
+    """Return what ended a channel."""
+    if channel.is_closed and (error := _error(channel)) is not None:
+        return _lost(error)
+    return Lost("the channel was closed")
+
+
+def _error(what: AbstractConnection | AbstractChannel) -> BaseException | None:
+    return None if what.closing.cancelled() else what.closing.exception()
+
+
+def _lost(error: BaseException) -> Lost:
+    if isinstance(error, aiormq.ChannelNotFoundEntity | aiormq.ChannelPreconditionFailed):
+        return Missing(_sentence(error))
+    if isinstance(error, aiormq.InvalidFrameError | RecursionError):
+        return Unreadable(_sentence(error))
+    return Lost(_sentence(error))
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

@@ -1,0 +1,245 @@
+"""
+The stream as a source: connects, resumes where it was left, hands on, and says how it is.
+
+Law 1: the position is ours.  The broker keeps none for a stream; after every loss the subscription begins at the last
+message handed on, inclusive, and `resume` tells whether the log is still the same.
+Law 2: a queue that is missing after a reconnect is a broker that is starting.  It is asked for again and again and
+never declared: an empty log in the place of a full one would make a loss out of a wait.
+Law 3: what arrived and was not handed on stays in memory over a reconnect; the next subscription waits until it is
+gone, so that memory never holds more than one prefetch.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+
+from aiormq.abc import AbstractConnection
+
+from relayd.dialects.delivery import Delivery
+from relayd.ports import Clock, LogBreak, Position, Receipt, SourceState
+from relayd.protocol.cursor import fingerprint, identity
+from relayd.rabbitmq.backoff import Backoff
+from relayd.rabbitmq.connection import Lost, Unreadable, close, connect, telling_lost, why_ended
+from relayd.rabbitmq.health import Health
+from relayd.rabbitmq.resume import Resumption, resume
+from relayd.rabbitmq.settings import RabbitSettings
+from relayd.rabbitmq.subscription import Subscription, edge
+from relayd.rabbitmq.topology import declare
+
+__all__ = ["RabbitSource"]
+
+EMPTY_SECONDS = 1.0
+"""How long the end of a log may take to show before it counts as empty; here an error costs no event."""
+STOP_SECONDS = 10.0
+"""Longest wait for the reading task after it was told to end; closing a connection is bounded below that."""
+
+
+class RabbitSource:
+    """A stream queue of RabbitMQ, read from a position for ever."""
+
+    Settings = RabbitSettings
+    name = "rabbitmq"
+    replays = True
+
+    def __init__(self, settings: RabbitSettings, clock: Clock) -> None:
+        self.log = f"rabbitmq:{settings.vhost}:{settings.queue}"
+        self._settings = settings
+        self._clock = clock
+        self._identity = identity(self.log)
+        self._health = Health(settings, clock.monotonic)
+        self._queue: deque[Delivery | LogBreak] = deque()
+        self._unsettled: deque[tuple[Subscription, int]] = deque()
+        self._current: Subscription | None = None
+        self._news = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._last: Delivery | Position | None = None
+        self._from_first = False
+        self._reading = False
+
+    def state(self) -> SourceState:
+        """Return how it is now."""
+        return self._health.state()
+
+    def settle(self, receipts: Sequence[Receipt]) -> None:
+        """Acknowledge the oldest deliveries handed on, soon."""
+        tag, count = 0, 0
+        for _ in range(min(len(receipts), len(self._unsettled))):
+            subscription, its_tag = self._unsettled.popleft()
+            # A tag means nothing on another channel than its own: what a dead one delivered is not acknowledged.
+            if subscription is self._current:
+                tag, count = its_tag, count + 1
+        if count and self._current is not None:
+            self._current.settle(tag, count)
+
+    async def batches(self, position: Position | None) -> AsyncGenerator[Sequence[Delivery] | LogBreak]:
+        """Yield deliveries behind the position in the log's order, and its breaks, for ever; one reader at a time."""
+        if self._reading:
+            raise RuntimeError("this source is being read already; close the first reader")
+        self._reading = True
+        self._queue.clear()
+        self._unsettled.clear()
+        self._last = position
+        self._from_first = False
+        self._health.begin()
+        follower = asyncio.create_task(self._follow(), name="rabbitmq")
+        follower.add_done_callback(lambda _: self._news.set())
+        try:
+            while True:
+                while not self._queue:
+                    self._drained.set()
+                    self._news.clear()
+                    if follower.done():
+                        follower.result()
+                    await self._news.wait()
+                batch = self._take()
+                yield batch
+        finally:
+            follower.cancel()
+            await asyncio.wait({follower}, timeout=STOP_SECONDS)
+            self._reading = False
+            self._health.ended()
+
+    def _take(self) -> Sequence[Delivery] | LogBreak:
+        batch: list[Delivery] = []
+        queue, limit = self._queue, self._settings.batch
+        while queue and len(batch) < limit:
+            head = queue[0]
+            if isinstance(head, LogBreak):
+                if not batch:
+                    queue.popleft()
+                    return head
+                break
+            batch.append(head)
+            queue.popleft()
+        self._health.handed_on(batch[-1].offset)
+        return batch
+
+    async def _follow(self) -> None:
+        backoff = Backoff(self._settings.backoff_seconds)
+        careful = False
+        create = self._settings.create
+        while True:
+            try:
+                connection = await connect(self._settings, careful=careful)
+                try:
+                    if create:
+                        await declare(connection, self._settings)
+                        create = False
+                    subscription = await self._attach(connection)
+                    backoff.reset()
+                    raise await self._stay(connection, subscription)
+                except Lost as lost:
+                    raise why_ended(connection, lost) from lost
+                finally:
+                    self._current = None
+                    await close(connection)
+            except Lost as lost:
+                self._health.lost(lost)
+                # Only after that end: reading carefully costs time for every message.
+                careful = isinstance(lost, Unreadable)
+            await asyncio.sleep(backoff.pause())
+
+    async def _attach(self, connection: AbstractConnection) -> Subscription:
+        """Return a subscription that hands on what comes behind the last delivery; raises Lost."""
+        while self._queue:  # law 3
+            self._drained.clear()
+            await self._drained.wait()
+        position = self._position()
+        subscription = Subscription(connection, self._settings, self._clock.now)
+        if position is None:
+            await subscription.open(self._beginning())
+            self._flow(subscription)
+            return subscription
+        await subscription.open(position.offset)
+        found = _Log(connection, self._settings, subscription)
+        how = await resume(found, position, self._identity, silence=self._settings.silence_seconds)
+        if how is Resumption.RECREATED:
+            await subscription.close()
+            self._break(LogBreak("recreated"))
+            # There is no position now, and should this subscription be lost at once, the next begins there, too.
+            self._last, self._from_first = None, True
+            return await self._attach(connection)
+        if how is Resumption.TRUNCATED:
+            self._break(LogBreak("truncated"))
+        self._flow(subscription, skip=how is Resumption.WHOLE)
+        return subscription
+
+    def _flow(self, subscription: Subscription, *, skip: bool = False) -> None:
+        def accept(delivery: Delivery, tag: int) -> None:
+            self._queue.append(delivery)
+            self._unsettled.append((subscription, tag))
+            self._last = delivery
+            self._news.set()
+
+        self._current = subscription
+        position = self._last
+        self._health.connected(None if position is None else position.offset)
+        subscription.release(accept, skip=skip)
+
+    async def _stay(self, connection: AbstractConnection, subscription: Subscription) -> Lost:
+        """Acknowledge and look at the end of the log until the subscription is lost; return why."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(subscription.acknowledge()),
+                group.create_task(self._look(connection, subscription)),
+            ]
+            why = await subscription.lost()
+            for task in tasks:
+                task.cancel()
+        return why
+
+    async def _look(self, connection: AbstractConnection, subscription: Subscription) -> None:
+        """Learn where the log ends, at once and every now and then."""
+        fresh = self._last is None
+        while True:
+            with suppress(Lost), telling_lost():
+                end = await edge(connection, self._settings, "last", patience=EMPTY_SECONDS)
+                if end is None and not (fresh and subscription.count == 0):
+                    # There is something in it, so that was no answer.
+                    await asyncio.sleep(EMPTY_SECONDS)
+                    continue
+                if fresh and end is not None and subscription.count == 0:
+                    # All there is may be older than the warm-up; the broker does not say so, it is silent.
+                    await asyncio.sleep(self._settings.silence_seconds)
+                self._health.looked(None if fresh and subscription.count == 0 else end)
+                fresh = False
+            await asyncio.sleep(self._settings.head_seconds)
+
+    def _break(self, log_break: LogBreak) -> None:
+        self._queue.append(log_break)
+        self._health.broke()
+        self._news.set()
+
+    def _position(self) -> Position | None:
+        last = self._last
+        if isinstance(last, Delivery):
+            return Position(0, last.offset, fingerprint(self._identity, last.message_id, last.body))
+        return last
+
+    def _beginning(self) -> str:
+        if self._from_first:
+            return "first"
+        # Counted from the first attempt: after an hour without a broker the same past is still read.
+        return f"{self._settings.warm_up_seconds + int(self._health.age())}s"
+
+
+class _Log:
+    """What `resume` may ask about the log that a subscription reads."""
+
+    def __init__(self, connection: AbstractConnection, settings: RabbitSettings, subscription: Subscription) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._subscription = subscription
+
+    async def arrival(self, patience: float) -> Delivery | None:
+        """Return the first delivery."""
+        return await self._subscription.first(patience)
+
+    async def oldest(self) -> int | None:
+        """Return the oldest offset."""
+        return await edge(self._connection, self._settings, "first", patience=self._settings.silence_seconds)
+
+    async def newest(self) -> int | None:
+        """Return the newest offset."""
+        return await edge(self._connection, self._settings, "last", patience=self._settings.silence_seconds)

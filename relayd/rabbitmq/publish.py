@@ -1,0 +1,101 @@
+"""
+Publishing with confirms, on a connection of its own.
+
+Own, because an alarm of the broker blocks connections that publish: on a shared one it would stop the reading, too.
+A publish that times out is not failed but unknown: under an alarm it often lands later.  So give it a `message_id` and
+send it again: the relay recognises the repeat.
+"""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import aio_pika
+from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.exceptions import AMQPError, DeliveryError
+from yarl import URL
+
+from relayd.dialects.delivery import JsonValue
+from relayd.rabbitmq.settings import RabbitSettings
+
+__all__ = ["NotPublished", "Publisher", "Unconfirmed"]
+
+ROUTING_KEY_BYTES = 255
+CONFIRM_SECONDS = 10.0
+
+
+class NotPublished(Exception):
+    """The broker did not take it; the message says why and what to do."""
+
+
+class Unconfirmed(NotPublished):
+    """Nobody knows whether it is in the log: send it again with the same `message_id`."""
+
+
+class Publisher:
+    """
+    Publishes events; use it with `async with`, and with as many calls at once as you like.
+
+    `confirm_seconds` bounds the wait for a confirm.  It does not reconnect: after a lost connection enter it anew.
+    """
+
+    def __init__(self, settings: RabbitSettings, *, confirm_seconds: float = CONFIRM_SECONDS) -> None:
+        self._settings = settings
+        self._confirm_seconds = confirm_seconds
+        self._connection: AbstractConnection | None = None
+        self._exchange: AbstractExchange | None = None
+
+    async def __aenter__(self) -> Self:
+        url = URL(self._settings.url.get_secret_value()).update_query(
+            heartbeat=str(self._settings.heartbeat), name="relayd publish"
+        )
+        try:
+            self._connection = await aio_pika.connect(url, timeout=self._settings.connect_seconds)
+            channel = await self._connection.channel(on_return_raises=True)
+            self._exchange = await channel.get_exchange(self._settings.exchange)
+        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            if self._connection is not None:
+                await self._connection.close()
+            raise NotPublished(f"exchange {self._settings.exchange} at {self._settings.address}: {error!s}") from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def publish(
+        self,
+        project_id: str,
+        type: str,  # noqa: A002 - the field is called so in every event
+        body: bytes,
+        *,
+        message_id: str | None = None,
+        headers: Mapping[str, JsonValue] | None = None,
+        content_type: str = "application/json",
+    ) -> None:
+        """Return once the broker has confirmed it; raises NotPublished, or Unconfirmed when the answer did not come."""
+        if self._exchange is None:
+            raise RuntimeError("enter the publisher first: `async with Publisher(settings) as publisher`")
+        message = aio_pika.Message(
+            body,
+            message_id=message_id,
+            headers=dict(headers or {}),
+            content_type=content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        # For people who bind queues of their own; the relay never looks at it.
+        key = f"{project_id}.{type}".encode()[:ROUTING_KEY_BYTES].decode(errors="ignore")
+        try:
+            await self._exchange.publish(message, key, mandatory=True, timeout=self._confirm_seconds)
+        except TimeoutError as error:
+            raise Unconfirmed(
+                f"no confirm within {self._confirm_seconds:g} s; it may be in the log: send it again, same message_id"
+            ) from error
+        except DeliveryError as error:
+            raise NotPublished(
+                f"exchange {self._settings.exchange} has no queue for it; declare the stream and its binding first"
+            ) from error
+        except (AMQPError, OSError, RuntimeError) as error:
+            raise Unconfirmed(f"the connection was lost before the confirm ({error!s}); send it again") from error
