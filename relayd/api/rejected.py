@@ -16,7 +16,7 @@ from relayd.ports import Clock, Journal, JournalError, Rejected
 __all__ = ["Replay", "problem", "rejected_routes"]
 
 Replay = Callable[[Rejected], Awaitable[None]]
-"""Publishes the original bytes again; raises OSError (a ConnectionError is one), TimeoutError or JournalError when it can't."""
+"""Publishes the original bytes again; raises OSError, TimeoutError or JournalError when it can't."""
 
 LIMIT = 100
 MAX_LIMIT = 1_000
