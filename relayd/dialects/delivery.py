@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from relayd.protocol.messages import Message
 
-__all__ = ["Delivery", "Dialect", "Item", "Reason"]
+__all__ = ["Delivery", "Dialect", "Item", "JsonValue", "Reason"]
 
 JsonValue = str | int | float | bool | None
 
