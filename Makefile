@@ -16,12 +16,13 @@ SHELL := bash
 # -qq: what a machine's own pip configuration makes pip warn about is no concern of this project; errors still show.
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
 
-.PHONY: help run test check long lock clean
+.PHONY: help run test check docs long lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-8s%s\n' "$$name" "$$text"; done
 
 run: $(VENV)/run.stamp ## Start relayd with a demo swarm and the dashboard
+	@mkdir -p var
 	exec $(VENV)/bin/relayd serve --config $(CONFIG)
 
 test: install-missing check ## Everything that must hold before a commit: programs, checks, tests with coverage
@@ -32,6 +33,10 @@ check: $(VENV)/dev.stamp ## Lint, format, types, floors, generated docs
 	$(VENV)/bin/ruff format --check --quiet
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --quiet
+	$(VENV)/bin/python scripts/docs --check
+
+docs: $(VENV)/dev.stamp ## Write the documents that are made out of the code
+	$(VENV)/bin/python scripts/docs
 
 long: install-missing $(VENV)/dev.stamp ## The tests that take minutes
 	$(VENV)/bin/python -m pytest -m long --timeout 1800 $(PYTEST) </dev/null
