@@ -1,6 +1,6 @@
 """Single questions over HTTP: publish events to the embedded ingest, ask the admin listener."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -8,15 +8,27 @@ from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
-from msgspec import Struct
+from msgspec import Struct, field
 
 from relayd.client.address import Address
 
-__all__ = ["Accepted", "Admin", "Publisher", "Refusal", "Refused", "RejectedEvent", "Unreachable", "post_events"]
+__all__ = [
+    "Accepted",
+    "Admin",
+    "Publisher",
+    "Refusal",
+    "Refused",
+    "RejectedEvent",
+    "RejectedPage",
+    "Unreachable",
+    "post_events",
+]
 
 TIMEOUT = ClientTimeout(total=60, connect=10)
 """An ingest answers after its events are on disk, which may take a while on a busy one."""
 CONTENT_TYPE = "application/json"
+MESSAGE_ID = "Message-Id"
+"""Header by which a repeated POST is recognised, as a broker's property of that name is."""
 
 Answer = TypeVar("Answer")
 
@@ -54,7 +66,7 @@ class Accepted(Struct):
 
 
 class RejectedEvent(Struct, kw_only=True):
-    """An event that could not be understood, as the admin listener tells it; `body` only when one is shown."""
+    """An event that could not be understood; headers and body are only there when one is shown."""
 
     number: int
     reason: str
@@ -62,15 +74,18 @@ class RejectedEvent(Struct, kw_only=True):
     cursor: str = ""
     received_at: float = 0.0
     replayed_at: float | None = None
-    headers: dict[str, Any] = {}
-    body: str = ""
+    size: int = field(default=0, name="bytes")
     truncated: bool = False
+    """Only the beginning of the body was kept, so it can't be replayed."""
+    headers: dict[str, Any] = {}
+    body: bytes = field(default=b"", name="body_base64")
 
 
-class RejectedList(Struct):
-    """A page of rejected events, newest first."""
+class RejectedPage(Struct):
+    """Some rejected events, newest first; `next` is the `before` of the next page, None on the last."""
 
     rejected: list[RejectedEvent]
+    next: int | None = None
 
 
 class Complaint(Struct):
@@ -100,9 +115,18 @@ class Publisher:
     ) -> None:
         await self._http.close()
 
-    async def post(self, body: bytes) -> Accepted:
-        """Return what became of the events of a body once they are durable; raises Refused or Unreachable."""
-        return await request(self._http, "POST", self._url, Accepted, body=body)
+    async def post(self, body: bytes, *, message_id: str | None = None) -> Accepted:
+        """
+        Return what became of the events of a body once they are durable; raises Refused or Unreachable.
+
+        After Unreachable send the same body with the same id again: the relay recognises the repeat.
+        """
+        headers = {MESSAGE_ID: message_id} if message_id else None
+        return await request(self._http, "POST", self._url, Accepted, body=body, headers=headers)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._http.close()
 
 
 async def post_events(url: str, token: str | None, body: bytes) -> Accepted:
@@ -132,18 +156,19 @@ class Admin:
     ) -> None:
         await self._http.close()
 
-    async def list_rejected(self, *, limit: int, before: int | None = None) -> Sequence[RejectedEvent]:
+    async def list_rejected(self, *, limit: int, before: int | None = None) -> RejectedPage:
         """Return rejected events, newest first, those below the number `before`; raises Refused or Unreachable."""
         query = {"limit": str(limit)} | ({} if before is None else {"before": str(before)})
-        return (await request(self._http, "GET", f"{self._base}/rejected", RejectedList, query=query)).rejected
+        return await request(self._http, "GET", f"{self._base}/rejected", RejectedPage, query=query)
 
     async def show_rejected(self, number: int) -> RejectedEvent:
         """Return one rejected event with its bytes; raises Refused or Unreachable."""
         return await request(self._http, "GET", f"{self._base}/rejected/{number}", RejectedEvent)
 
-    async def replay(self, number: int) -> None:
-        """Have one rejected event published again; raises Refused or Unreachable."""
-        await request(self._http, "POST", f"{self._base}/rejected/{number}/replay", dict[str, Any])
+    async def replay(self, number: int, *, again: bool = False) -> None:
+        """Have one published again, `again` even if it was before; raises Refused or Unreachable."""
+        query = {"again": "1"} if again else None
+        await request(self._http, "POST", f"{self._base}/rejected/{number}/replay", dict[str, Any], query=query)
 
 
 async def request(
@@ -154,18 +179,19 @@ async def request(
     *,
     body: bytes | None = None,
     query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Return the answer read as `kind`; raises Refused or Unreachable."""
     try:
-        async with http.request(method, url, data=body, params=query) as response:
+        async with http.request(method, url, data=body, params=query, headers=headers) as response:
             said = await response.read()
-            status, headers = response.status, response.headers
+            status, answered = response.status, response.headers
     except TimeoutError as error:
         raise Unreachable(f"{url} did not answer in time") from error
     except (ClientError, OSError) as error:
         raise Unreachable(f"{url} can't be reached: {error}") from error
     if status >= HTTPStatus.BAD_REQUEST:
-        raise complaint(status, headers, said)
+        raise complaint(status, answered, said)
     try:
         return msgspec.json.decode(said or b"{}", type=kind)
     except msgspec.DecodeError as error:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from relayd.client.http import Admin, Refused, Unreachable, post_events
+from relayd.client.http import Admin, Refused, RejectedPage, Unreachable, post_events
 from tests.client.small_relay import SmallRelay
 
 RECEIPT = {
@@ -49,16 +49,16 @@ async def test_nobody_there_is_told(unused_tcp_port: int) -> None:
 
 async def test_rejected_events_are_listed_shown_and_replayed(relay: SmallRelay) -> None:
     """The admin listener is asked on its own paths."""
-    row = {"number": 4, "reason": "not_json", "detail": "no", "received_at": 1.0}
-    relay.answers = [(200, {"rejected": [row]}), (200, row | {"body": "{oops"}), (200, {})]
+    row = {"number": 4, "reason": "not_json", "detail": "no", "received_at": 1.0, "bytes": 5}
+    relay.answers = [(200, {"rejected": [row], "next": 2}), (200, row | {"body_base64": "e29vcHM="}), (200, {})]
     async with Admin(relay.url) as admin:
-        (listed,) = await admin.list_rejected(limit=10, before=9)
+        page = await admin.list_rejected(limit=10, before=9)
         shown = await admin.show_rejected(4)
-        await admin.replay(4)
-    assert listed.number == 4
-    assert shown.body == "{oops"
+        await admin.replay(4, again=True)
+    assert (page.rejected[0].number, page.next) == (4, 2)
+    assert (shown.body, shown.size) == (b"{oops", 5)
     assert [request.path for request in relay.posted] == ["GET /rejected", "GET /rejected/4", "POST /rejected/4/replay"]
-    assert relay.posted[0].query == {"limit": "10", "before": "9"}
+    assert [{"limit": "10", "before": "9"}, {}, {"again": "1"}] == [request.query for request in relay.posted]
 
 
 async def test_the_admin_listener_may_be_a_unix_socket(tmp_path: Path) -> None:
@@ -74,6 +74,6 @@ async def test_the_admin_listener_may_be_a_unix_socket(tmp_path: Path) -> None:
     await web.UnixSite(runner, str(tmp_path / "admin.sock")).start()
     try:
         async with Admin(f"unix:{tmp_path}/admin.sock") as admin:
-            assert await admin.list_rejected(limit=1) == []
+            assert await admin.list_rejected(limit=1) == RejectedPage([])
     finally:
         await runner.cleanup()
