@@ -32,7 +32,7 @@ check: $(VENV)/dev.stamp ## Lint, format, types, floors, generated docs
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check --quiet
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports --quiet
+	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/python scripts/docs --check
 
 docs: $(VENV)/dev.stamp ## Write the documents that are made out of the code
