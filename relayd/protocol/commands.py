@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from relayd.protocol.messages import LEVELS, PROJECT_ID
+from relayd.protocol.messages import LEVELS, MAX_NAME, TYPES, ProjectId
 
 __all__ = [
     "EVERYTHING",
@@ -22,17 +22,7 @@ __all__ = [
     "parse",
 ]
 
-TYPES = frozenset({
-    "project_started",
-    "project_progress",
-    "agent_status_update",
-    "workflow_stage_update",
-    "workflow_log",
-    "project_completed",
-    "project_error",
-})  # fmt: skip
-
-ProjectId = Annotated[str, Meta(pattern=PROJECT_ID)]
+Agent = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 
 
 class BadCommandError(ValueError):
@@ -48,12 +38,14 @@ class Selection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 
     types: frozenset[str] | None = None
     level: str | None = None
-    agent: frozenset[str] | None = None
+    agent: frozenset[Agent] | None = None
     q: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that could never match; raises ValueError with a sentence."""
-        if self.types is not None and (unknown := self.types - TYPES):
+        if frozenset() in (self.types, self.agent):
+            raise ValueError("types and agent: an empty list selects nothing; leave it out to get everything")
+        if self.types is not None and (unknown := self.types - TYPES.keys()):
             raise ValueError(f"types: {min(unknown)!r} is no message type; use {', '.join(sorted(TYPES))}")
         if self.level is not None and self.level not in LEVELS:
             raise ValueError(f"level: {self.level!r} is none of {', '.join(LEVELS)}")
@@ -66,8 +58,17 @@ class Ping(Struct, tag="ping"):
     """Are you there?"""
 
 
-class Pong(Struct, tag="pong"):
-    """I am here."""
+class Pong(Struct, tag="pong", omit_defaults=True):
+    """I am here; the relay's own, to a ping in JSON, also tells how fresh the viewer is."""
+
+    server_time: float | None = None
+    """Relay's clock, Unix seconds."""
+    cursor: str | None = None
+    """What the viewer has passed."""
+    head: str | None = None
+    """The relay's newest place; no position to resume from."""
+    lag_seconds: float | None = None
+    """How far the relay is behind the log; absent when it can't know."""
 
 
 class Subscribe(Struct, tag="subscribe"):

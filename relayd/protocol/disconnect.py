@@ -60,5 +60,6 @@ def close_reason(disconnect: Disconnect, sentence: str, retry_after_ms: int = 0)
     head = f"{disconnect.name}: "
     tail = f"; retry_after_ms={retry_after_ms}" if retry_after_ms else ""
     room = REASON_BYTES - len(head) - len(tail)
+    # The sentence may quote the viewer, lone surrogates included: they must not keep a connection from ending.
     # Cutting bytes may halve a character; "ignore" drops the half.
-    return head + sentence.encode()[:room].decode(errors="ignore") + tail
+    return head + sentence.encode(errors="replace")[:room].decode(errors="ignore") + tail

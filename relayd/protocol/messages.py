@@ -5,14 +5,16 @@ Field names are those an existing front end reads: adding one is safe, renaming 
 Values are exact: the dialects turn what a producer wrote into them before a struct is made.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct
 
 __all__ = [
     "LEVELS",
     "MAX_LOG_MESSAGE",
+    "MAX_NAME",
     "PROJECT_ID",
+    "TYPES",
     "AgentStatusUpdate",
     "ConnectionEstablished",
     "Event",
@@ -20,6 +22,7 @@ __all__ = [
     "Notice",
     "ProjectCompleted",
     "ProjectError",
+    "ProjectId",
     "ProjectProgress",
     "ProjectStarted",
     "WorkflowLog",
@@ -29,6 +32,9 @@ __all__ = [
 MAX_LOG_MESSAGE = 16_384
 """Longest text of a `workflow_log` in characters; a longer one is cut with a marker."""
 
+MAX_NAME = 256
+"""Longest name of an agent, a stage or another thing that messages refer to, in characters."""
+
 PROJECT_ID = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$(?!\n)"
 """What a project may be called; `(?!\\n)` because `$` alone would let a trailing line feed pass."""
 
@@ -37,8 +43,11 @@ LEVELS: dict[str, int] = {"info": 0, "success": 1, "warning": 2, "error": 3}
 
 ProjectId = Annotated[str, Meta(pattern=PROJECT_ID)]
 Timestamp = Annotated[float, Meta(ge=0, lt=1e11)]
-Progress = Annotated[float, Meta(ge=0, le=100)]
-Name = Annotated[str, Meta(min_length=1, max_length=256)]
+# A union, so that 65 stays 65: viewers print the number as it comes.
+Progress = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=100)]
+# Integers only as far as every viewer's JSON parser keeps them exact (2⁵³); a longer one becomes a float.
+Seconds = Annotated[int, Meta(ge=-(2**53), le=2**53)] | float
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 
 Status = Literal["idle", "working", "completed", "failed"]
 Activity = Literal["thinking", "using_tool", "waiting_for_human", "waiting"]
@@ -48,7 +57,12 @@ Level = Literal["info", "success", "warning", "error"]
 
 # gc=False: a message is a tree made by a decoder, it can hold no cycle, and tracking thousands of them costs pauses.
 class Message(Struct, tag_field="type", kw_only=True, omit_defaults=True, gc=False):
-    """What every message has; `id` and `received_at` are the relay's, the rest is the producer's."""
+    """
+    What every message has.
+
+    `id`, `received_at`, `dialect` and `synthetic` are the relay's and never taken from a producer; the rest is
+    the producer's.
+    """
 
     project_id: ProjectId
     timestamp: Timestamp
@@ -57,11 +71,13 @@ class Message(Struct, tag_field="type", kw_only=True, omit_defaults=True, gc=Fal
     """Cursor of the event in the log; absent on what the relay itself says."""
     received_at: float | None = None
     """Relay's clock, Unix seconds."""
-    agent: str | None = None
-    parent_id: str | None = None
-    root_id: str | None = None
-    key: str | None = None
+    agent: Name | None = None
+    parent_id: Name | None = None
+    root_id: Name | None = None
+    key: Name | None = None
     usage: dict[str, Any] | None = None
+    message_id: Name | None = None
+    """By which a repeat is recognised; producers give it, dialects take it off, no viewer sees it."""
     dialect: str | None = None
     synthetic: bool = False
 
@@ -92,7 +108,7 @@ class ProjectStarted(Message, tag="project_started"):
     owner: str | None = None
     team: str | None = None
     agents: list[str] | None = None
-    estimated_duration_seconds: float | None = None
+    estimated_duration_seconds: Seconds | None = None
 
 
 class ProjectProgress(Message, tag="project_progress"):
@@ -138,7 +154,7 @@ class ProjectCompleted(Message, tag="project_completed"):
     completion_url: str | None = None
     deployment_url: str | None = None
     message: str | None = None
-    duration_seconds: float | None = None
+    duration_seconds: Seconds | None = None
 
 
 class ProjectError(Message, tag="project_error"):
@@ -159,6 +175,9 @@ Event = (
     | ProjectError
 )
 """The seven messages that workers publish and the log keeps."""
+
+TYPES: dict[str, type[Event]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Event)}
+"""Each event's class by what stands in `type`."""
 
 
 class Notice(Struct, tag_field="type", tag="notice", kw_only=True, omit_defaults=True):
