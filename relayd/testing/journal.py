@@ -1,0 +1,239 @@
+"""A journal in memory that keeps the contract of the one on disk; `JournalContract` is what both are tested with."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from relayd.core.floor import Floor
+from relayd.core.timeline import Entry
+from relayd.ports import Body, Commit, JournalError, Kept, Position, ProjectRow, Recovered, Rejected
+from relayd.protocol.cursor import Place, decode
+from relayd.testing.journal_contract import JournalContract
+
+__all__ = ["FakeJournal", "JournalContract"]
+
+
+class Chunk(Struct, frozen=True):
+    """The entries of one project and commit; retention drops no less."""
+
+    project_id: str
+    entries: Sequence[Entry]
+
+    @property
+    def received_at(self) -> float:
+        """The newest receive time."""
+        return max(one.received_at for one in self.entries)
+
+
+class FakeJournal:
+    """
+    Holds everything in memory; what was written is there again after `close` and `open`.
+
+    Set `failure` and every verb but `close` raises it; set `gate` and a commit waits for it, like one on a slow disk.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_age_seconds: float = 604_800,
+        max_bytes: int = 1 << 40,
+        max_events_per_project: int = 100_000,
+        max_rejected: int = 10_000,
+    ) -> None:
+        """Begin empty; `max_bytes` counts payloads."""
+        self.failure: JournalError | None = None
+        self.gate: asyncio.Event | None = None
+        self.commits: list[Commit] = []
+        """All that were written, oldest first."""
+        self._max_age = max_age_seconds
+        self._max_bytes = max_bytes
+        self._max_events = max_events_per_project
+        self._max_rejected = max_rejected
+        self._opened = False
+        self._log: str | None = None
+        self._position: Position | None = None
+        self._floor: Floor | None = None
+        self._floors: dict[str, Floor] = {}
+        self._bodies: list[Body] = []
+        self._chunks: list[Chunk] = []
+        self._rows: dict[str, ProjectRow] = {}
+        self._updated: dict[str, float] = {}
+        self._rejected: dict[int, Rejected] = {}
+        self._number = 0
+
+    async def open(self, log: str, *, window: int) -> Recovered:
+        """Return what was written so far; raises JournalError if it is open already or of another log."""
+        if self.failure is not None:
+            raise self.failure
+        if self._opened:
+            raise JournalError("the journal is open already")
+        if self._log not in {None, log}:
+            raise JournalError(f"the journal belongs to the log {self._log!r}, not to {log!r}")
+        self._opened, self._log = True, log
+        return Recovered(
+            position=self._position,
+            bodies=self._recovered(window),
+            floors=dict(self._floors),
+            floor=self._floor,
+            projects=frozenset(self._updated),
+        )
+
+    def _recovered(self, window: int) -> list[Body]:
+        bodies = self._bodies
+        if self._position is not None and (not bodies or bodies[-1].offset != self._position.offset):
+            bodies = [*bodies, Body(self._position.epoch, self._position.offset, self._position.fingerprint, ())]
+        keys = 0
+        for index in range(len(bodies) - 1, -1, -1):
+            keys += len(bodies[index].repeat_keys)
+            if keys >= window:
+                return bodies[index:]
+        return list(bodies)
+
+    async def commit(self, commit: Commit) -> None:
+        """Write all of it or nothing; raises JournalError for what lies before the stored position."""
+        self._need()
+        if self.gate is not None:
+            await self.gate.wait()
+            self._need()
+        self._refuse(commit)
+        self.commits.append(commit)
+        self._position = commit.position
+        self._bodies += commit.bodies
+        for project_id, entries in commit.entries.items():
+            if entries:
+                self._chunks.append(Chunk(project_id, list(entries)))
+                self._touch(project_id, self._chunks[-1].received_at)
+        for row in commit.projects:
+            self._rows[row.project_id] = row
+            self._touch(row.project_id, row.updated_at)
+        for one in commit.rejected:
+            self._number += 1
+            self._rejected[self._number] = one
+            self._rejected.pop(self._number - self._max_rejected, None)
+        if commit.floor is not None and (self._floor is None or commit.floor.place > self._floor.place):
+            self._floor = commit.floor
+
+    def _refuse(self, commit: Commit) -> None:
+        if any(b"\n" in one.payload for entries in commit.entries.values() for one in entries):
+            raise JournalError("a payload holds a line feed and can't be kept")
+        if self._position is None:
+            return
+        stored = (self._position.epoch, self._position.offset)
+        new = [(body.epoch, body.offset) for body in commit.bodies]
+        new += [one.place[:2] for entries in commit.entries.values() for one in entries]
+        if (commit.position.epoch, commit.position.offset) < stored or any(at <= stored for at in new):
+            raise JournalError("the journal already holds the log up to there")
+
+    def _touch(self, project_id: str, at: float) -> None:
+        self._updated[project_id] = max(at, self._updated.get(project_id, at))
+
+    async def load(self, project_id: str, *, newest: int) -> Kept | None:
+        """Return one project, or None when it is not known."""
+        self._need()
+        if project_id not in self._updated:
+            return None
+        row = self._rows.get(project_id)
+        entries = list(self._entries(project_id))
+        since = [one for one in entries if row is None or one.place > row.place]
+        return Kept(row=row, since=since, newest=entries[max(0, len(entries) - newest) :])
+
+    async def read(
+        self,
+        project_id: str,
+        *,
+        after: Place | None = None,
+        before: Place | None = None,
+        limit: int,
+        newest: bool = False,
+    ) -> Sequence[Entry]:
+        """Return up to `limit` entries strictly between the places, oldest first; `newest`: those nearest the end."""
+        self._need()
+        found = [
+            one
+            for one in self._entries(project_id)
+            if (after is None or one.place > after) and (before is None or one.place < before)
+        ]
+        return found[max(0, len(found) - limit) :] if newest else found[:limit]
+
+    def _entries(self, project_id: str) -> Iterator[Entry]:
+        return (one for chunk in self._chunks if chunk.project_id == project_id for one in chunk.entries)
+
+    async def fingerprint(self, epoch: int, offset: int) -> bytes | None:
+        """Return the fingerprint of the body at that offset, None when it is not known."""
+        self._need()
+        if self._position is not None and (self._position.epoch, self._position.offset) == (epoch, offset):
+            return self._position.fingerprint
+        return next((one.fingerprint for one in self._bodies if (one.epoch, one.offset) == (epoch, offset)), None)
+
+    async def list_projects(self) -> Sequence[ProjectRow]:
+        """Return all projects' newest rows."""
+        self._need()
+        return list(self._rows.values())
+
+    async def retain(self, now: float) -> Mapping[str | None, Floor]:
+        """Drop all that is beyond age, bytes or count; return raised floors by project (None: all projects)."""
+        self._need()
+        horizon = now - self._max_age
+        raised: dict[str | None, Floor] = {}
+        while self._chunks and self._chunks[0].received_at < horizon:
+            self._drop(self._chunks[0], raised)
+        events = Counter(chunk.project_id for chunk in self._chunks for _ in chunk.entries)
+        for chunk in list(self._chunks):
+            if events[chunk.project_id] - len(chunk.entries) >= self._max_events:
+                events[chunk.project_id] -= len(chunk.entries)
+                self._drop(chunk, raised)
+            else:
+                # Its oldest chunk stays, so all do.
+                events[chunk.project_id] = 0
+        while self._chunks and self._nbytes() > self._max_bytes:
+            self._drop(self._chunks[0], raised)
+        held = {chunk.project_id for chunk in self._chunks}
+        for project_id in [one for one, at in self._updated.items() if at < horizon and one not in held]:
+            self._forget(project_id, raised)
+        return raised
+
+    def _nbytes(self) -> int:
+        return sum(len(one.payload) for chunk in self._chunks for one in chunk.entries)
+
+    def _drop(self, chunk: Chunk, raised: dict[str | None, Floor]) -> None:
+        self._chunks.remove(chunk)
+        last = chunk.entries[-1]
+        floor = Floor(last.place, decode(last.cursor).fingerprint)
+        self._floors[chunk.project_id] = raised[chunk.project_id] = floor
+
+    def _forget(self, project_id: str, raised: dict[str | None, Floor]) -> None:
+        del self._updated[project_id]
+        row = self._rows.pop(project_id, None)
+        own = self._floors.pop(project_id, None) or (Floor(row.place) if row is not None else None)
+        if own is not None and (self._floor is None or own.place > self._floor.place):
+            self._floor = raised[None] = own
+
+    async def list_rejected(self, *, before: int | None, limit: int) -> Sequence[tuple[int, Rejected]]:
+        """Return rejected events with their numbers, newest first."""
+        self._need()
+        return [one for one in reversed(self._rejected.items()) if before is None or one[0] < before][:limit]
+
+    async def show_rejected(self, number: int) -> Rejected | None:
+        """Return one rejected event."""
+        self._need()
+        return self._rejected.get(number)
+
+    async def mark_replayed(self, number: int, now: float) -> None:
+        """Note that a rejected event was published again; raises JournalError if it is not there."""
+        self._need()
+        if number not in self._rejected:
+            raise JournalError(f"rejected event {number} is not (or no longer) in the journal")
+        self._rejected[number] = replace(self._rejected[number], replayed_at=now)
+
+    async def close(self) -> None:
+        """Let go; what was written stays for the next `open`."""
+        self._opened = False
+
+    def _need(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+        if not self._opened:
+            raise JournalError("the journal is not open")
