@@ -62,8 +62,9 @@ def _read(key: Key, name: str, mistakes: Mistakes) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         mistakes.add(f"{name}.file", f"can't be read: {error}")
         return None
+    secret = key.algorithm in HMAC_BYTES or "PRIVATE KEY-----" in material
     # A public key may be read by all, but whoever can write it can let anybody in.
-    if key.algorithm in HMAC_BYTES and mode & READ_BY_OTHERS:
+    if secret and mode & READ_BY_OTHERS:
         mistakes.add(f"{name}.file", f"{path} is readable by others than its owner; run `chmod 600 {path}`")
     elif mode & WRITTEN_BY_OTHERS:
         mistakes.add(f"{name}.file", f"{path} can be written by others than its owner; run `chmod go-w {path}`")

@@ -1,0 +1,70 @@
+import pytest
+
+from tests.config.conftest import Loads, Problems
+from tests.config.plugin_settings import KEY
+
+DISABLED = "[auth]\nmode = 'disabled'\n[journal]\npath = 'x'\n"
+
+
+def test_the_embedded_source_needs_a_journal(problems: Problems, loads: Loads) -> None:
+    """There the journal is the log; a source that can be read again does without."""
+    auth = f"[auth]\nkeys = [{{ algorithm = 'HS256', key = '{KEY}' }}]\n"
+
+    assert [
+        (
+            'journal.path: is required with source.use = "embedded", because the journal is its log; '
+            'set it to a file, like "/var/lib/relayd/relayd.db"'
+        )
+    ] == problems(auth, good="")
+    assert not loads(auth + "[source]\nuse = 'rabbitmq'\n", good="").journal.path
+
+
+def test_tokens_need_a_key(problems: Problems) -> None:
+    """There is no key by default: a known one would be worse than none."""
+    assert [
+        (
+            'auth.keys: auth.mode = "jwt" needs at least one key; add keys = [{ algorithm = "HS256", file = "…" }] '
+            "or hand over the credential jwt_key"
+        )
+    ] == problems("[journal]\npath = 'x'\n", good="")
+
+
+@pytest.mark.parametrize("host", ["192.168.0.1", "10.0.0.1", "::", "relay.example"])
+def test_an_open_door_on_a_network(problems: Problems, host: str) -> None:
+    """Everybody who reaches the machine would see everything."""
+    assert [
+        f'auth.mode: "disabled" is only allowed while listening on loopback or a unix socket; server.host is "{host}"'
+    ] == problems(f"[server]\nhost = '{host}'\n{DISABLED}", good="")
+
+
+@pytest.mark.parametrize(
+    "server", ["host = '127.0.0.9'", "host = '::1'", "host = 'localhost'", "host = '::'\nsocket = '/x'"]
+)
+def test_an_open_door_at_home(loads: Loads, server: str) -> None:
+    """Loopback and a unix socket are reached by oneself only."""
+    assert "disabled" == loads(f"[server]\n{server}\n{DISABLED}", good="").auth.mode
+
+
+def test_two_listeners_on_one_port(problems: Problems, loads: Loads) -> None:
+    """The second would fail to start, or worse, give operators' answers to viewers."""
+    said = "is taken by [server]; operators and viewers need listeners of their own"
+
+    assert [f"admin.port: {said}"] == problems("[admin]\nport = 8000\n")
+    assert [f"admin.socket: {said}"] == problems("[server]\nsocket = '/x'\n[admin]\nsocket = '/x'\n")
+    assert 0 == loads("[server]\nport = 0\n[admin]\nport = 0\n").admin.port
+    assert 8000 == loads("[server]\nsocket = '/x'\n[admin]\nport = 8000\n").admin.port
+
+
+def test_a_tail_that_nobody_may_ask_for(problems: Problems) -> None:
+    """The default is an answer like any other and keeps the same limit."""
+    assert ["limits.tail: must be at most limits.max_tail, which is 10, not 20"] == problems(
+        "[limits]\ntail = 20\nmax_tail = 10\n"
+    )
+
+
+def test_a_table_that_is_wrong_in_itself_is_compared_with_nothing(problems: Problems) -> None:
+    """One slip, one sentence."""
+    assert [
+        "server.port: must be greater than or equal to 0, not -1",
+        "limits.tail: must be greater than or equal to 0, not -1",
+    ] == problems("[server]\nport = -1\n[limits]\ntail = -1\n[admin]\nport = 8000\n")
