@@ -18,6 +18,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("relayd.telemetry.metrics",),
     "pydantic": ("relayd.config",),
     "pydantic_settings": ("relayd.config",),
+    "pytest": ("relayd.testing",),
     "redis": ("relayd.presence.redis",),
     "rich": ("relayd.cli",),
     "sqlite3": ("relayd.journal",),
