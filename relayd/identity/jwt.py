@@ -10,6 +10,7 @@ Law 3: whatever is wrong ends as AuthFailed with a reason of the closed set REAS
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
@@ -119,19 +120,22 @@ class JwtVerifier:
 
     def _open(self, token: str) -> Claims:
         """Return the claims of a token with a good signature; raises what PyJWT and json raise."""
-        header = self._jws.get_unverified_header(token)
-        payload = b""
-        for prepared in (last := self._candidates(header)):
-            try:
-                payload = self._jws.decode(token, prepared.key, algorithms=[prepared.algorithm])
-                break
-            except InvalidSignatureError:
-                if prepared is last[-1]:
-                    raise
-        claims = json.loads(payload)
+        claims = json.loads(self._payload(token, self._candidates(self._jws.get_unverified_header(token))))
         if not isinstance(claims, dict):
             raise TypeError("claims are an object")
         return claims
+
+    def _payload(self, token: str, candidates: Sequence[_Prepared]) -> bytes:
+        """Return what the first fitting key signed; raises what PyJWT raises."""
+        *others, last = candidates
+        for prepared in others:
+            with suppress(InvalidSignatureError):
+                return self._decode(token, prepared)
+        return self._decode(token, last)
+
+    def _decode(self, token: str, prepared: _Prepared) -> bytes:
+        payload: bytes = self._jws.decode(token, prepared.key, algorithms=[prepared.algorithm])
+        return payload
 
     def _candidates(self, header: Mapping[str, Any]) -> Sequence[_Prepared]:
         """Return the keys the token may be signed with, at least one; raises AuthFailed."""
