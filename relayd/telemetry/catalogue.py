@@ -82,24 +82,34 @@ ENDINGS = (*(disconnect.label for disconnect in Disconnect), OTHER)
 REASONS = (*(reason.value for reason in Reason), OTHER)
 STATUSES = ("initializing", "in_progress", "completed", "failed", "paused", OTHER)
 AUTH_REASONS = (
-    "missing",
+    "no_token",
+    "too_large",
     "malformed",
-    "too_long",
     "algorithm",
     "unknown_key",
     "signature",
-    "expired",
-    "not_yet_valid",
-    "lifetime",
+    "claims",
     "audience",
     "issuer",
-    "claim",
+    "not_yet",
+    "expired",
     "revoked",
     "ticket",
+    "other_user",
     "forbidden",
     OTHER,
 )
-GAP_CAUSES = ("foreign_log", "ahead", "below_floor", "fingerprint", "backlog", "truncated", "recreated", OTHER)
+GAP_CAUSES = (
+    "other_log",
+    "other_event",
+    "unknown_event",
+    "beyond_head",
+    "below_floor",
+    "lagged",
+    "truncated",
+    "recreated",
+    OTHER,
+)
 
 DELIVERY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """The second that the delivery objective is about must be a bound, else its ratio would be a guess."""

@@ -23,8 +23,8 @@ SECRET_NAMES = frozenset({"token", "ticket", "authorization", "password", "secre
 """Fields whose whole text is a secret."""
 
 SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # `token=` and `ticket=`, also when a URL stands inside another one.
-    (re.compile(r"(?i)\b((?:access_)?(?:token|ticket))(=|%3d)[^\s&#\"'<>]+"), rf"\1\2{MARK}"),
+    # `token=` and `ticket=`, whatever they are part of: `refresh_token=`, or a URL inside another one.
+    (re.compile(r"(?i)(token|ticket)(=|%3d)[^\s&#\"'<>]+"), rf"\1\2{MARK}"),
     # The sub-protocol that carries a token.
     (re.compile(r"\bbearer\.[A-Za-z0-9._~+/=-]+"), f"bearer.{MARK}"),
     # The header, as HTTP, a dict's repr or a header list spell it.
