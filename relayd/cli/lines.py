@@ -25,7 +25,7 @@ from relayd.protocol.messages import (
 )
 from relayd.telemetry.redaction import escape
 
-__all__ = ["Line", "line_of", "plain"]
+__all__ = ["Line", "line_of", "plain", "stamp"]
 
 GAP = "events are missing here: the place to resume from is no longer kept, or is of another log"
 

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from msgspec import Struct
-from pydantic import SecretStr, ValidationError
 
 from relayd.cli.exits import CommandFailed, Exit, of_refusal
 from relayd.client import http
@@ -177,9 +176,13 @@ def choose(*, amqp: str | None, url: str | None, token: str | None) -> Way:
         raise CommandFailed(
             Exit.USAGE, "--amqp and --url are two ways to publish; give one (RELAYD_URL and RELAYD_AMQP count, too)"
         )
+    if url is not None:
+        try:
+            return ByHttp(url, token)
+        except ValueError as error:
+            raise CommandFailed(Exit.USAGE, str(error)) from error
     try:
-        return ByHttp(url, token) if url is not None else ByRabbit(RabbitSettings(url=SecretStr(amqp or "")))
-    except ValidationError as error:
-        raise CommandFailed(Exit.USAGE, f"--amqp: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+        return ByRabbit(RabbitSettings.model_validate({"url": amqp}))
     except ValueError as error:
-        raise CommandFailed(Exit.USAGE, str(error)) from error
+        # What the model says may quote the URL, and a password with it.
+        raise CommandFailed(Exit.USAGE, "--amqp: write it as amqp://user:password@host:port/vhost") from error

@@ -14,7 +14,7 @@ from relayd.client.ending import Dropped, NoUpgrade, judge_close, judge_status
 from relayd.client.frames import BrokenFrameError, Frame, read_frame
 from relayd.protocol.messages import ConnectionEstablished
 
-__all__ = ["listen"]
+__all__ = ["HEARTBEAT", "listen"]
 
 SUBPROTOCOL = "relayd.v1"
 HEARTBEAT = 25.0

@@ -1,41 +1,15 @@
 import asyncio
 import json
-from contextlib import aclosing
 
 import pytest
 
 from relayd.client.backoff import Backoff
-from relayd.client.frames import Heard
-from relayd.client.watch import Link, WatchEnded, Watcher, selection_query
-from relayd.protocol.commands import EVERYTHING, Selection
+from relayd.client.watch import WatchEnded, Watcher, selection_query
+from relayd.protocol.commands import Selection
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import ConnectionEstablished, WorkflowLog
+from tests.client.listening import hear, lines, watcher
 from tests.client.small_relay import Scene, SmallRelay, batch, established, log, on_stage
-
-SOON = Backoff(floor=0.01, cap=0.02)
-
-
-def watcher(
-    relay: SmallRelay, *, after: str | None = None, tail: int | None = None, selection: Selection = EVERYTHING
-) -> Watcher:
-    """Return an impatient watcher of the small relay."""
-    return Watcher(relay.url, "token", "p", after=after, tail=tail, selection=selection, backoff=SOON)
-
-
-async def hear(watching: Watcher, count: int) -> list[Heard]:
-    """Return the first messages heard."""
-    heard: list[Heard] = []
-    async with aclosing(watching.received()) as received:
-        async for each in received:
-            heard.append(each.message)
-            if len(heard) == count:
-                break
-    return heard
-
-
-def lines(heard: list[Heard]) -> list[str]:
-    """Return the texts of the log lines."""
-    return [message.message for message in heard if isinstance(message, WorkflowLog)]
 
 
 async def test_the_contract_is_offered(relay: SmallRelay) -> None:
@@ -128,94 +102,6 @@ async def test_a_gap_is_handed_on(relay: SmallRelay) -> None:
     assert isinstance(opening, ConnectionEstablished)
     assert opening.replay == "gap"
     assert opening.snapshot == {"status": "failed"}
-
-
-async def test_silence_is_asked_about(relay: SmallRelay) -> None:
-    """A quiet relay is pinged, and its pong moves the cursor from which the next connection goes on."""
-    relay.scenes = [
-        Scene([json.dumps(established("c0", heartbeat_seconds=0.2))], pongs=1),
-        Scene([batch("c1", log("c1", "back"))]),
-    ]
-    assert lines(await hear(watcher(relay), 2)) == ["back"]
-    assert relay.heard == ['{"type":"ping"}']
-    assert [request.query.get("after") for request in relay.sockets] == [None, "pong-1"]
-
-
-async def test_a_dead_connection_is_left(relay: SmallRelay) -> None:
-    """Who does not even answer a ping is gone, whatever TCP believes."""
-    relay.scenes = [
-        Scene([json.dumps(established("c0", heartbeat_seconds=0.05))], mute=True),
-        Scene([batch("c1", log("c1", "back"))]),
-    ]
-    watching = watcher(relay)
-    assert lines(await hear(watching, 2)) == ["back"]
-    assert watching.cuts == 1
-
-
-async def test_where_no_socket_goes_a_poll_does(relay: SmallRelay) -> None:
-    """The same messages, with an opening and the cursor of each answer."""
-    relay.scenes = [Scene(status=426)]
-    relay.polls = [
-        (
-            200,
-            {"project_id": "p", "cursor": "c1", "messages": [log("c1", "one")], "next_poll_ms": 0},
-        ),
-        (200, {"project_id": "p", "cursor": "c2", "recovered": True, "messages": [], "next_poll_ms": 0}),
-        (
-            200,
-            {"project_id": "p", "cursor": "c3", "messages": [log("c3", "three")], "next_poll_ms": 0},
-        ),
-    ]
-    watching = watcher(relay, tail=5)
-    opening, *rest = await hear(watching, 3)
-    assert isinstance(opening, ConnectionEstablished)
-    assert opening.replay == "tail"
-    assert lines(rest) == ["one", "three"]
-    assert watching.link is Link.POLLING
-    assert watching.cursor == "c3"
-    assert [request.query.get("after") for request in relay.polled] == [None, "c1", "c2"]
-    assert [request.query["wait"] for request in relay.polled] == ["0", "25", "25"]
-
-
-async def test_a_gap_between_two_polls_is_told(relay: SmallRelay) -> None:
-    """An answer that could not recover is heard as a gap with its snapshot, before the messages."""
-    relay.scenes = [Scene(status=426)]
-    relay.polls = [
-        (200, {"project_id": "p", "cursor": "c1", "recovered": True, "messages": []}),
-        (
-            200,
-            {
-                "project_id": "p",
-                "cursor": "c9",
-                "recovered": False,
-                "messages": [log("c9")],
-                "snapshot": {"n": 3},
-            },
-        ),
-    ]
-    opening, gap, line = await hear(watcher(relay, after="c0"), 3)
-    assert isinstance(opening, ConnectionEstablished)
-    assert isinstance(gap, ConnectionEstablished)
-    assert isinstance(line, WorkflowLog)
-    assert (opening.replay, gap.replay) == ("resume", "gap")
-    assert gap.snapshot == {"n": 3}
-
-
-async def test_what_answers_neither_way_is_no_relay(relay: SmallRelay) -> None:
-    """A web server that knows nothing of us is told apart from a relay that is away."""
-    relay.scenes = [Scene(status=200)]
-    relay.polls = [(405, {})]
-    with pytest.raises(WatchEnded, match="no relay answers"):
-        await hear(watcher(relay), 1)
-
-
-async def test_the_sentence_of_a_refused_poll_is_told(relay: SmallRelay) -> None:
-    """HTTP errors carry a sentence a person can act on."""
-    relay.scenes = [Scene(status=426)]
-    relay.polls = [(403, {"detail": "not your project", "code": "FORBIDDEN"})]
-    with pytest.raises(WatchEnded, match="not your project") as ended:
-        await hear(watcher(relay), 1)
-    assert ended.value.disconnect is Disconnect.FORBIDDEN
 
 
 class Alarm(Backoff, frozen=True):
