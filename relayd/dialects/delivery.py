@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from relayd.protocol.messages import Message
 
-__all__ = ["Delivery", "Dialect", "Item", "JsonValue", "Reason"]
+__all__ = ["Claimant", "Delivery", "Dialect", "Item", "JsonValue", "Reason"]
 
 JsonValue = str | int | float | bool | None
 
@@ -26,6 +26,8 @@ class Delivery(Struct, frozen=True, gc=False, kw_only=True):
     user_id: str | None = None
     """Who the broker says published it; the body can't forge it."""
     headers: Mapping[str, JsonValue] = {}
+    projects: frozenset[str] | None = None
+    """Projects that the publisher may speak for; None means all."""
 
 
 class Reason(Enum):
@@ -41,6 +43,7 @@ class Reason(Enum):
     BAD_PROJECT = "bad_project"
     BAD_FIELD = "bad_field"
     FORBIDDEN_PROJECT = "forbidden_project"
+    MAPPING_FAILED = "mapping_failed"
 
 
 class Item(Struct, frozen=True, gc=False, kw_only=True):
@@ -66,4 +69,13 @@ class Dialect(Protocol):
 
     def feed(self, delivery: Delivery) -> list[Item]:
         """Return one item per raw event of the body, in order, rejected ones included."""
+        ...
+
+
+@runtime_checkable
+class Claimant(Dialect, Protocol):
+    """A dialect that knows its own deliveries by their headers, exchange or shape."""
+
+    def claims(self, delivery: Delivery) -> bool:
+        """Return whether the delivery is certainly in this dialect."""
         ...
