@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relayd.identity.jwt import REASONS, BadKey, JwtVerifier, Key, sign
@@ -96,7 +96,7 @@ def test_a_life_that_is_too_long() -> None:
     verifier = JwtVerifier([HMAC_KEY], max_lifetime=100, leeway=5)
 
     assert "claims" == refusal(token(exp=10**30), verifier=verifier)
-    assert "claims" == refusal(token(exp=10**30, iat=1.5), verifier=verifier)
+    assert "claims" == refusal(token(exp=10**400, iat=1.5), verifier=verifier)
     assert "expired" == refusal(token(exp=-(10**30)), verifier=verifier)
     assert 1_100.0 == verifier.verify(token(exp=1_100), 1_000.0).expires_at
     assert "claims" == refusal(token(exp=1_101), verifier=verifier, now=1_000.0)
@@ -237,6 +237,8 @@ def test_a_changed_token() -> None:
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5)
 
 
+# No deadline: on a busy machine a slow example is no finding.
+@settings(deadline=None)
 @given(
     header=st.dictionaries(st.sampled_from(["alg", "kid", "crit", "b64", "typ"]), JSON), claims=JSON, alg=st.booleans()
 )
@@ -247,6 +249,8 @@ def test_any_header_and_claims(header: dict[str, object], claims: object, alg: b
     assert judged(forged(named, claims)) in {*REASONS, None}
 
 
+# No deadline: on a busy machine a slow example is no finding.
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(
