@@ -12,6 +12,8 @@ import typer
 from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.options import AmqpUrl, OptionalRelayUrl, Token
 from relayd.cli.outlet import Parcel, Receipt, open_outlet
+from relayd.dialects.delivery import Delivery
+from relayd.dialects.native import NativeDialect
 
 __all__ = ["emit"]
 
@@ -24,14 +26,18 @@ def emit(
     values: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Its fields; JSON, else text.")
     ] = None,
+    *,
     amqp: AmqpUrl = None,
     url: OptionalRelayUrl = None,
     token: Token = None,
+    force: Annotated[bool, typer.Option("--force", help="Publish it even if no relay would understand it.")] = False,
 ) -> None:
     """Publish one event; prints it, and on stderr where it stands."""
-    event = {"type": kind, "project_id": project, "timestamp": time.time(), **fields(values or [])}
-    body = msgspec.json.encode(event)
-    parcel = Parcel(project_id=project, type=kind, body=body, message_id=str(uuid4()))
+    event: dict[str, Any] = {"type": kind, "project_id": project, "timestamp": time.time(), "message_id": str(uuid4())}
+    body = msgspec.json.encode(event | fields(values or []))
+    if not force and (wrong := misunderstood(body)):
+        raise CommandFailed(Exit.DATA, f"{wrong} (--force publishes it all the same)")
+    parcel = Parcel(project_id=project, type=kind, body=body, message_id=event["message_id"])
 
     async def publish() -> Receipt:
         async with open_outlet(amqp=amqp, url=url, token=token) as outlet:
@@ -42,6 +48,12 @@ def emit(
         raise CommandFailed(Exit.DATA, f"the relay could not understand it: {receipt.rejected[0]}")
     typer.echo(body)
     typer.echo(f"cursor {receipt.cursor}" if receipt.cursor else f"confirmed, message id {parcel.message_id}", err=True)
+
+
+def misunderstood(body: bytes) -> str:
+    """Return why a relay would reject the event, empty when it would not."""
+    (item,) = NativeDialect().feed(Delivery(offset=0, body=body, received_at=time.time()))
+    return item.detail if item.reason is not None else ""
 
 
 def fields(values: Sequence[str]) -> dict[str, Any]:

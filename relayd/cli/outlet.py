@@ -1,8 +1,8 @@
 """
 Where events are published to from the command line: RabbitMQ, or the HTTP ingest of a relay.
 
-Law: what was not confirmed is sent again, the same bytes under the same message id, until the patience is over; the
-relay recognises the repeat.  So what `send` returned from is in the log, and stands in it once.
+Law: what was not confirmed is sent again, the same bytes with the same message ids, until the patience is over; the
+relay recognises the repeat.  So what `send` returned from is in the log, and is shown once.
 """
 
 import asyncio
@@ -30,7 +30,11 @@ SERVER_ERRORS = 500
 
 
 class Parcel(Struct, frozen=True, kw_only=True):
-    """One body to publish: an event or an array of them; project and type are for the routing key only."""
+    """
+    One body to publish: an event or an array of them, each with a `message_id` of its own.
+
+    Project and type are for the routing key, `message_id` for the broker's property of that name.
+    """
 
     project_id: str
     type: str
@@ -106,7 +110,7 @@ class ByHttp:
     async def post(self, parcel: Parcel) -> Receipt:
         """Post it."""
         try:
-            accepted = await self._publisher.post(parcel.body, message_id=parcel.message_id)
+            accepted = await self._publisher.post(parcel.body)
         except http.Refused as refused:
             if refused.status >= SERVER_ERRORS or refused.status == TOO_MANY_REQUESTS:
                 raise Unsure(str(refused), refused.retry_after) from refused

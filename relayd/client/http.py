@@ -27,8 +27,6 @@ __all__ = [
 TIMEOUT = ClientTimeout(total=60, connect=10)
 """An ingest answers after its events are on disk, which may take a while on a busy one."""
 CONTENT_TYPE = "application/json"
-MESSAGE_ID = "Message-Id"
-"""Header by which a repeated POST is recognised, as a broker's property of that name is."""
 
 Answer = TypeVar("Answer")
 
@@ -115,14 +113,13 @@ class Publisher:
     ) -> None:
         await self._http.close()
 
-    async def post(self, body: bytes, *, message_id: str | None = None) -> Accepted:
+    async def post(self, body: bytes) -> Accepted:
         """
         Return what became of the events of a body once they are durable; raises Refused or Unreachable.
 
-        After Unreachable send the same body with the same id again: the relay recognises the repeat.
+        After Unreachable send the same body again: events that carry a `message_id` are recognised as repeats.
         """
-        headers = {MESSAGE_ID: message_id} if message_id else None
-        return await request(self._http, "POST", self._url, Accepted, body=body, headers=headers)
+        return await request(self._http, "POST", self._url, Accepted, body=body)
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -179,19 +176,18 @@ async def request(
     *,
     body: bytes | None = None,
     query: Mapping[str, str] | None = None,
-    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Return the answer read as `kind`; raises Refused or Unreachable."""
     try:
-        async with http.request(method, url, data=body, params=query, headers=headers) as response:
+        async with http.request(method, url, data=body, params=query) as response:
             said = await response.read()
-            status, answered = response.status, response.headers
+            status, headers = response.status, response.headers
     except TimeoutError as error:
         raise Unreachable(f"{url} did not answer in time") from error
     except (ClientError, OSError) as error:
         raise Unreachable(f"{url} can't be reached: {error}") from error
     if status >= HTTPStatus.BAD_REQUEST:
-        raise complaint(status, answered, said)
+        raise complaint(status, headers, said)
     try:
         return msgspec.json.decode(said or b"{}", type=kind)
     except msgspec.DecodeError as error:

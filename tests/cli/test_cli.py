@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import pytest
@@ -46,4 +45,3 @@ async def test_the_module_is_the_program() -> None:
     assert status == 78
     assert err.startswith("relayd: ")
     assert "Traceback" not in err
-    assert sys.executable

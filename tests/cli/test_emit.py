@@ -4,6 +4,8 @@ import pytest
 
 from relayd.cli.emit import fields
 from relayd.cli.exits import CommandFailed
+from relayd.rabbitmq.settings import RabbitSettings
+from relayd.rabbitmq.topology import setup
 from tests.cli.commanding import relayd
 from tests.client.small_relay import SmallRelay
 
@@ -26,6 +28,7 @@ async def test_an_event_is_posted(relay: SmallRelay, capsys: pytest.CaptureFixtu
     (request,) = relay.posted
     event = json.loads(request.body)
     assert event.pop("timestamp") > 1e9
+    assert len(event.pop("message_id")) == 36
     assert event == {"type": "project_progress", "project_id": "p", "progress": 65, "message": "half way"}
     assert json.loads(said.out) == json.loads(request.body)
     assert (said.status, said.err) == (0, "cursor c7\n")
@@ -38,9 +41,30 @@ async def test_an_event_that_is_not_understood_is_an_error(
     """With the relay's sentence."""
     answer = {"cursor": "c7", "rejected": [{"item": 0, "reason": "unknown_type", "detail": "no such type"}]}
     relay.answers = [(200, answer)]
-    said = await relayd("emit", "p", "nonsense", "--url", relay.url, capsys=capsys)
+    said = await relayd("emit", "p", "nonsense", "--force", "--url", relay.url, capsys=capsys)
     assert said.status == 65
     assert "no such type" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "detail"), [(("nonsense",), "nonsense"), (("project_progress", "progress=much"), "progress")]
+)
+async def test_what_no_relay_understands_is_not_published(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], detail: str
+) -> None:
+    """Through RabbitMQ nobody would answer; the sentence comes before, and names the field."""
+    said = await relayd("emit", "p", *words, "--amqp", "amqp://127.0.0.1:1/", capsys=capsys)
+    assert (said.status, said.out) == (65, "")
+    assert detail in said.err
+    assert "--force" in said.err
+
+
+async def test_an_event_goes_to_rabbitmq(amqp_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is confirmed, and its message id is told."""
+    await setup(amqp_url, RabbitSettings())
+    said = await relayd("emit", "p", "workflow_log", "level=info", "message=hi", "--amqp", amqp_url, capsys=capsys)
+    assert said.status == 0
+    assert said.err == f"confirmed, message id {json.loads(said.out)['message_id']}\n"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +74,7 @@ async def test_an_event_that_is_not_understood_is_an_error(
 )  # fmt: skip
 async def test_bad_arguments_are_named(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
     """Nothing is published."""
-    said = await relayd("emit", "p", "workflow_log", *arguments, capsys=capsys)
+    said = await relayd("emit", "p", "workflow_log", "level=info", "message=x", *arguments, capsys=capsys)
     assert (said.status, said.out) == (64, "")
 
 
