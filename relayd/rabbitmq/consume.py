@@ -72,6 +72,9 @@ class RabbitSource:
         if count and self._current is not None:
             self._current.settle(tag, count)
 
+    def fail(self, deliveries: Sequence[Delivery]) -> None:
+        """Do nothing: the stream keeps them, and they come again to whoever resumes before them."""
+
     async def batches(self, position: Position | None) -> AsyncGenerator[Sequence[Delivery] | LogBreak]:
         """Yield deliveries behind the position in the log's order, and its breaks, for ever; one reader at a time."""
         if self._reading:

@@ -1,0 +1,325 @@
+"""The source on a real stream: order, resume, breaks, and what a broker does on a bad day."""
+
+import asyncio
+import time
+
+import aiormq
+from aiormq.abc import ChannelFrame
+from pamqp import commands
+from pamqp.body import ContentBody
+from pamqp.common import FieldTable
+from pamqp.header import ContentHeader
+from pydantic import SecretStr
+
+from relayd.dialects.delivery import Delivery
+from relayd.ports import Position
+from tests.broker.conftest import Stream
+from tests.harness.follower import Follower, position_of
+from tests.harness.rabbitmq import PrivateRabbit
+
+
+def numbered(first: int, last: int) -> list[bytes]:
+    """Return bodies that tell their number."""
+    return [b'{"n":%d}' % number for number in range(first, last)]
+
+
+async def read_all(stream: Stream, count: int) -> list[Delivery]:
+    """Return the first deliveries of a fresh reader."""
+    async with Follower(stream.source()) as reader:
+        await reader.until_count(count)
+    return reader.deliveries
+
+
+async def test_order_holds_under_load(stream: Stream) -> None:
+    """A task is started per delivery; none may overtake another, while publishing goes on and acks flow."""
+    async with Follower(stream.source(prefetch=300, ack_every=100)) as reader:
+        channel = await stream.channel.get_underlay_channel()
+        async with asyncio.TaskGroup() as group:
+            for body in numbered(0, 5_000):
+                group.create_task(channel.basic_publish(body, routing_key=stream.settings.queue))
+        await reader.until_count(5_000, seconds=50)
+    offsets = [delivery.offset for delivery in reader.deliveries]
+    assert sorted(set(offsets)) == offsets
+    assert numbered(0, 5_000) == reader.bodies
+
+
+async def test_a_resume_goes_on_behind_the_position(stream: Stream) -> None:
+    """The message at the position comes again from the broker and is not handed on again."""
+    await stream.say(numbered(0, 10))
+    third = (await read_all(stream, 10))[3]
+    source = stream.source()
+    async with Follower(source, position_of(source, third)) as reader:
+        await reader.until_count(6)
+        await stream.say(numbered(10, 12))
+        await reader.until_count(8)
+    assert numbered(4, 12) == reader.bodies
+    assert [] == reader.breaks
+
+
+async def test_a_resume_at_the_end_is_caught_up_at_once(stream: Stream) -> None:
+    """Nothing is behind the position, and that is known without waiting for the next message."""
+    await stream.say(numbered(0, 3))
+    last = (await read_all(stream, 3))[-1]
+    source = stream.source()
+    async with Follower(source, position_of(source, last)) as reader:
+        await reader.until_state(lambda: source.state().caught_up)
+        assert last.offset == source.state().head_offset
+        await stream.say(numbered(3, 4))
+        await reader.until_count(1)
+    assert numbered(3, 4) == reader.bodies
+
+
+async def test_properties_travel(stream: Stream) -> None:
+    """Id, type, user and plain headers come along; the broker's own offset header does not."""
+    headers = {"relayd-owner": "ann", "n": 7, "ratio": 0.5, "yes": True, "nothing": None, "list": [1]}
+    started = time.time()
+    await stream.say([b"{}"], headers=headers, content_type="application/json", user_id="guest")
+    (delivery,) = await read_all(stream, 1)
+    assert ("{}", "application/json", "guest", "") == (
+        delivery.message_id,
+        delivery.content_type,
+        delivery.user_id,
+        delivery.exchange,
+    )
+    assert {"relayd-owner": "ann", "n": 7, "ratio": 0.5, "yes": True, "nothing": None} == delivery.headers
+    assert started <= delivery.received_at <= time.time()
+
+
+async def test_acks_keep_the_stream_flowing(stream: Stream) -> None:
+    """Far more messages than the prefetch arrive, those that make no full ack among them."""
+    async with Follower(stream.source(prefetch=10, ack_every=7)) as reader:
+        await stream.say(numbered(0, 95))
+        await reader.until_count(95)
+    assert numbered(0, 95) == reader.bodies
+
+
+async def test_without_settling_the_broker_stops_at_the_prefetch(stream: Stream) -> None:
+    """What is not processed is not acknowledged, so memory holds one prefetch and no more."""
+    await stream.say(numbered(0, 30))
+    async with Follower(stream.source(prefetch=10, ack_every=1), settles=False) as reader:
+        await reader.until_count(10)
+        await reader.until_state(lambda: reader.source.state().head_offset == 29)
+        assert numbered(0, 10) == reader.bodies
+
+
+async def test_truncation_is_told(stream: Stream) -> None:
+    """The broker silently begins at the oldest message it has; the relay says that something is missing."""
+    await stream.delete()
+    small: FieldTable = {
+        "x-queue-type": "stream",
+        "x-max-length-bytes": 300_000,
+        "x-stream-max-segment-size-bytes": 100_000,
+    }
+    await stream.channel.declare_queue(stream.settings.queue, durable=True, arguments=small)
+    await stream.say([b"first"])
+    (first,) = await read_all(stream, 1)
+    for number in range(40):
+        await stream.say([b"%03d" % number + b"." * 30_000])
+    source = stream.source()
+    async with Follower(source, position_of(source, first)) as reader:
+        await reader.until(lambda: bool(reader.bodies) and reader.bodies[-1].startswith(b"039"))
+    assert ["truncated"] == reader.breaks
+    assert "truncated" == getattr(reader.seen[0], "cause", None)
+    assert reader.deliveries[0].offset > first.offset + 1
+
+
+async def test_a_stream_recreated_while_away_is_told(stream: Stream) -> None:
+    """Same offset, other message: everything of the new log comes, from its beginning."""
+    await stream.say(numbered(0, 5))
+    last = (await read_all(stream, 5))[2]
+    await stream.delete()
+    await stream.declare()
+    await stream.say([b"new %d" % number for number in range(6)])
+    source = stream.source()
+    async with Follower(source, position_of(source, last)) as reader:
+        await reader.until_count(6)
+    assert ["recreated"] == reader.breaks
+    assert [b"new %d" % number for number in range(6)] == reader.bodies
+
+
+async def test_a_shorter_stream_is_a_recreated_one(stream: Stream) -> None:
+    """Beyond the end the broker is silent for ever; the relay looks at the end and knows."""
+    await stream.say([b"only"])
+    source = stream.source()
+    async with Follower(source, Position(0, 1_000, b"\0" * 6)) as reader:
+        await reader.until_count(1)
+        await stream.say([b"next"])
+        await reader.until_count(2)
+    assert ["recreated"] == reader.breaks
+    assert [b"only", b"next"] == reader.bodies
+
+
+async def test_an_empty_stream_at_a_position_is_a_recreated_one(stream: Stream) -> None:
+    """What comes into the new log later is handed on, from the first message."""
+    source = stream.source()
+    async with Follower(source, Position(0, 7, b"\0" * 6)) as reader:
+        await reader.until(lambda: reader.breaks == ["recreated"])
+        await reader.until_state(lambda: source.state().caught_up)
+        await stream.say(numbered(0, 3))
+        await reader.until_count(3)
+    assert numbered(0, 3) == reader.bodies
+
+
+async def test_a_stream_recreated_while_reading_is_told(stream: Stream) -> None:
+    """The broker ends the consumer and leaves the channel open; the reader notices and goes on with the new log."""
+    source = stream.source()
+    async with Follower(source) as reader:
+        await stream.say(numbered(0, 5))
+        await reader.until_count(5)
+        await stream.delete()
+        await reader.until_state(lambda: not source.state().connected)
+        await stream.declare()
+        await stream.say([b"new %d" % number for number in range(3)])
+        await reader.until_count(8)
+    assert ["recreated"] == reader.breaks
+    assert [*numbered(0, 5), b"new 0", b"new 1", b"new 2"] == reader.bodies
+
+
+async def test_a_restart_of_the_broker_loses_and_repeats_nothing(rabbitmq: PrivateRabbit, stream: Stream) -> None:
+    """All before and all after, once and in order; not found and no replica right after the start are waited out."""
+    source = stream.source()
+    async with Follower(source) as reader:
+        await stream.say(numbered(0, 50))
+        await reader.until_count(50)
+        await rabbitmq.ctl_async("stop_app")
+        await reader.until_state(lambda: not source.state().connected)
+        await rabbitmq.ctl_async("start_app")
+        async with Stream(stream.settings) as again:
+            await reader.until_state(lambda: source.state().connected)
+            await again.say(numbered(50, 100))
+            await reader.until_count(100)
+        await reader.until_state(lambda: source.state().caught_up)
+    assert numbered(0, 100) == reader.bodies
+    assert [] == reader.breaks
+
+
+async def test_a_missing_queue_is_reported_and_not_made(stream: Stream) -> None:
+    """An empty stream in the place of a lost one would hide the loss; an operator decides."""
+    await stream.delete()
+    source = stream.source()
+    async with Follower(source) as reader:
+        await reader.until_state(lambda: "is missing since" in source.state().detail)
+        assert stream.settings.queue in source.state().detail
+        assert not source.state().connected
+        await stream.declare()
+        await stream.say([b"at last"])
+        await reader.until_count(1)
+    assert [b"at last"] == reader.bodies
+
+
+async def test_a_source_may_create_its_stream_once(stream: Stream) -> None:
+    """With `create` the first connection declares; a queue that is deleted later is still not made anew."""
+    await stream.delete()
+    source = stream.source(create=True)
+    async with Follower(source) as reader:
+        await reader.until_state(lambda: source.state().connected)
+        await stream.say(numbered(0, 1))
+        await reader.until_count(1)
+        await stream.delete()
+        await reader.until_state(lambda: "is missing since" in source.state().detail)
+
+
+async def test_an_empty_stream_is_caught_up(stream: Stream) -> None:
+    """A fresh relay on a fresh stream is ready."""
+    source = stream.source()
+    async with Follower(source) as reader:
+        await reader.until_state(lambda: source.state().caught_up)
+    assert "stopped" == source.state().detail
+
+
+async def test_a_queue_that_is_no_stream_is_named(stream: Stream) -> None:
+    """A classic queue would lose what is acknowledged; nothing of it is taken."""
+    await stream.delete()
+    await stream.channel.declare_queue(stream.settings.queue, durable=True)
+    await stream.say([b"kept"])
+    source = stream.source()
+    async with Follower(source) as reader:
+        await reader.until_state(lambda: not source.state().connected and "stream" in source.state().detail)
+    assert [] == reader.bodies
+
+
+async def test_poison_bodies_pass_through(stream: Stream) -> None:
+    """What a body means is not the source's business."""
+    poison = [b"", b"\0", b"\xff\xfe", b"{", b"NaN", b"[" * 100_000, b'{"a":"\\ud800"}', b"x" * 1_000_000]
+    await stream.say(poison)
+    assert poison == [delivery.body for delivery in await read_all(stream, len(poison))]
+
+
+async def publish_raw(stream: Stream, body: bytes, *, key: bytes = b"", message_id: bytes = b"") -> None:
+    """Publish with a message id or a routing key that no honest library would send."""
+    connection = await aiormq.connect(stream.settings.url.get_secret_value())
+    channel = await connection.channel(publisher_confirms=False)
+    assert isinstance(channel, aiormq.Channel)
+    properties = commands.Basic.Properties(message_id="I" * len(message_id)) if message_id else None
+    frame = ChannelFrame.marshall(
+        frames=[
+            commands.Basic.Publish(
+                exchange="amq.fanout" if key else "", routing_key="K" * len(key) or stream.settings.queue
+            ),
+            ContentHeader(properties=properties, body_size=len(body)),
+            ContentBody(body),
+        ],
+        channel_number=channel.number,
+    )
+    payload = frame.payload
+    for honest, forged in ((b"I", message_id), (b"K", key)):
+        payload = payload.replace(honest * len(forged), forged) if forged else payload
+    await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False, drain_future=None))
+    # An answer on the same channel: what was published before it has reached the queue.
+    await channel.queue_declare(stream.settings.queue, passive=True)
+    await connection.close()
+
+
+async def test_properties_that_cannot_be_decoded_do_not_end_the_reading(stream: Stream) -> None:
+    """The library drops the connection at bytes that are no text; the stream keeps them, so it would do so for ever."""
+    await stream.say(numbered(0, 3))
+    await publish_raw(stream, b"poison", message_id=b"\xff\xfe\xff")
+    await publish_raw(stream, b"poison too", message_id=b"\xff" * 40)
+    await stream.say(numbered(3, 6))
+    source = stream.source()
+    async with Follower(source) as reader:
+        await reader.until_count(8)
+        await stream.say(numbered(6, 8))
+        await reader.until_count(10)
+    assert [*numbered(0, 3), b"poison", b"poison too", *numbered(3, 8)] == reader.bodies
+    assert [None, None] == [delivery.message_id for delivery in reader.deliveries[3:5]]
+    assert list(range(10)) == [delivery.offset for delivery in reader.deliveries]
+    # Who comes later and resumes there finds the same message.
+    again = stream.source()
+    async with Follower(again, position_of(again, reader.deliveries[3])) as later:
+        await later.until_count(6)
+    assert [] == later.breaks
+
+
+async def test_a_routing_key_that_is_no_text_does_not_end_the_reading(stream: Stream) -> None:
+    """Nobody here looks at routing keys, broken ones least of all."""
+    queue = await stream.channel.get_queue(stream.settings.queue)
+    await queue.bind("amq.fanout")
+    await publish_raw(stream, b"poison", key=b"\xff\xfe\xfd\xfc")
+    await stream.say(numbered(0, 2))
+    async with Follower(stream.source()) as reader:
+        await reader.until_count(3)
+    await queue.unbind("amq.fanout")
+    assert [b"poison", *numbered(0, 2)] == reader.bodies
+
+
+async def test_closing_is_quick_and_it_can_be_read_again(stream: Stream) -> None:
+    """A reader that stops leaves no consumer behind; the next one may begin elsewhere."""
+    await stream.say(numbered(0, 5))
+    source = stream.source()
+    async with Follower(source) as reader:
+        await reader.until_count(5)
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+    async with Follower(source, position_of(source, reader.deliveries[1])) as second:
+        await second.until_count(3)
+    assert numbered(2, 5) == second.bodies
+
+
+async def test_no_broker_is_waited_for(stream: Stream) -> None:
+    """A relay that starts before its broker says so and connects when it can."""
+    source = stream.source(url=SecretStr("amqp://guest:guest@127.0.0.1:1/"))
+    async with Follower(source) as reader:
+        await reader.until_state(lambda: "trying again" in source.state().detail)
+        assert "127.0.0.1:1" in source.state().detail
+        assert "guest:guest" not in source.state().detail
