@@ -33,11 +33,11 @@ def emit(
     force: Annotated[bool, typer.Option("--force", help="Publish it even if no relay would understand it.")] = False,
 ) -> None:
     """Publish one event; prints it, and on stderr where it stands."""
-    event: dict[str, Any] = {"type": kind, "project_id": project, "timestamp": time.time(), "message_id": str(uuid4())}
-    body = msgspec.json.encode(event | fields(values or []))
+    event = {"type": kind, "project_id": project, "timestamp": time.time(), **fields(values or [])}
+    body = msgspec.json.encode(event)
     if not force and (wrong := misunderstood(body)):
         raise CommandFailed(Exit.DATA, f"{wrong} (--force publishes it all the same)")
-    parcel = Parcel(project_id=project, type=kind, body=body, message_id=event["message_id"])
+    parcel = Parcel(project_id=project, type=kind, body=body, message_id=str(uuid4()))
 
     async def publish() -> Receipt:
         async with open_outlet(amqp=amqp, url=url, token=token) as outlet:

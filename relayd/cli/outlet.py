@@ -1,7 +1,7 @@
 """
 Where events are published to from the command line: RabbitMQ, or the HTTP ingest of a relay.
 
-Law: what was not confirmed is sent again, the same bytes with the same message ids, until the patience is over; the
+Law: what was not confirmed is sent again, the same bytes with the same message id, until the patience is over; the
 relay recognises the repeat.  So what `send` returned from is in the log, and is shown once.
 """
 
@@ -31,9 +31,9 @@ SERVER_ERRORS = 500
 
 class Parcel(Struct, frozen=True, kw_only=True):
     """
-    One body to publish: an event or an array of them, each with a `message_id` of its own.
+    One body to publish: an event or an array of them.
 
-    Project and type are for the routing key, `message_id` for the broker's property of that name.
+    Project and type are for the routing key; under a `message_id` the whole body is recognised as a repeat.
     """
 
     project_id: str
@@ -110,16 +110,14 @@ class ByHttp:
     async def post(self, parcel: Parcel) -> Receipt:
         """Post it."""
         try:
-            accepted = await self._publisher.post(parcel.body)
+            accepted = await self._publisher.post(parcel.body, message_id=parcel.message_id)
         except http.Refused as refused:
             if refused.status >= SERVER_ERRORS or refused.status == TOO_MANY_REQUESTS:
                 raise Unsure(str(refused), refused.retry_after) from refused
             raise of_refusal(refused) from refused
         except http.Unreachable as error:
             raise Unsure(str(error)) from error
-        return Receipt(
-            accepted.cursor, [f"event {each.item}: {each.detail or each.reason}" for each in accepted.rejected]
-        )
+        return Receipt(accepted.cursor, [each.detail or each.reason for each in accepted.rejected])
 
     async def close(self) -> None:
         """Let go of the connection."""

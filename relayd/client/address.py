@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from relayd.protocol.endpoints import INGEST, PROJECT, WEBSOCKET
 from relayd.protocol.messages import PROJECT_ID
 
 __all__ = ["Address"]
 
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-PUBLIC = "/v1/public/agent-swarms"
 
 
 class Address(Struct, frozen=True):
@@ -34,15 +34,15 @@ class Address(Struct, frozen=True):
 
     def socket(self, project_id: str) -> str:
         """Return where one project's WebSocket is."""
-        return f"{self.base}/ws/admin/agent-swarm/{checked(project_id)}"
+        return self.base + WEBSOCKET.format(project_id=checked(project_id))
 
     def events(self, project_id: str) -> str:
         """Return where one project's long poll is."""
-        return f"{self.base}{PUBLIC}/projects/{checked(project_id)}/events"
+        return self.base + PROJECT.format(project_id=checked(project_id)) + "/events"
 
     def ingest(self) -> str:
         """Return where events are posted to."""
-        return f"{self.base}/v1/internal/events"
+        return self.base + INGEST
 
 
 def checked(project_id: str) -> str:

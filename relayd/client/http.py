@@ -49,7 +49,6 @@ class Refused(Exception):
 class Refusal(Struct):
     """Why one event of a body was not accepted."""
 
-    item: int = 0
     reason: str = ""
     detail: str = ""
 
@@ -113,23 +112,24 @@ class Publisher:
     ) -> None:
         await self._http.close()
 
-    async def post(self, body: bytes) -> Accepted:
+    async def post(self, body: bytes, *, message_id: str | None = None) -> Accepted:
         """
         Return what became of the events of a body once they are durable; raises Refused or Unreachable.
 
-        After Unreachable send the same body again: events that carry a `message_id` are recognised as repeats.
+        After Unreachable send the same body with the same id again: the relay recognises the repeat.
         """
-        return await request(self._http, "POST", self._url, Accepted, body=body)
+        headers = {"Message-Id": message_id} if message_id else None
+        return await request(self._http, "POST", self._url, Accepted, body=body, headers=headers)
 
     async def close(self) -> None:
         """Let go of the connection."""
         await self._http.close()
 
 
-async def post_events(url: str, token: str | None, body: bytes) -> Accepted:
+async def post_events(url: str, token: str | None, body: bytes, *, message_id: str | None = None) -> Accepted:
     """Post one body and return what became of it; raises Refused, Unreachable or ValueError (the address)."""
     async with Publisher(url, token) as publisher:
-        return await publisher.post(body)
+        return await publisher.post(body, message_id=message_id)
 
 
 class Admin:
@@ -176,18 +176,19 @@ async def request(
     *,
     body: bytes | None = None,
     query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Return the answer read as `kind`; raises Refused or Unreachable."""
     try:
-        async with http.request(method, url, data=body, params=query) as response:
+        async with http.request(method, url, data=body, params=query, headers=headers) as response:
             said = await response.read()
-            status, headers = response.status, response.headers
+            status, answered = response.status, response.headers
     except TimeoutError as error:
         raise Unreachable(f"{url} did not answer in time") from error
     except (ClientError, OSError) as error:
         raise Unreachable(f"{url} can't be reached: {error}") from error
     if status >= HTTPStatus.BAD_REQUEST:
-        raise complaint(status, headers, said)
+        raise complaint(status, answered, said)
     try:
         return msgspec.json.decode(said or b"{}", type=kind)
     except msgspec.DecodeError as error:

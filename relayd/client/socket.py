@@ -12,11 +12,11 @@ from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, WSMsgTy
 
 from relayd.client.ending import Dropped, NoUpgrade, judge_close, judge_status
 from relayd.client.frames import BrokenFrameError, Frame, read_frame
+from relayd.protocol.endpoints import SUBPROTOCOL
 from relayd.protocol.messages import ConnectionEstablished
 
 __all__ = ["HEARTBEAT", "listen"]
 
-SUBPROTOCOL = "relayd.v1"
 HEARTBEAT = 25.0
 """Seconds of silence until the relay has said its own number."""
 LARGEST_FRAME = 16 * 1024 * 1024

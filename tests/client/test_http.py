@@ -10,18 +10,19 @@ RECEIPT = {
     "cursor": "c7",
     "accepted": 2,
     "repeated": 1,
-    "rejected": [{"item": 3, "reason": "not_json", "detail": "no"}],
+    "rejected": [{"reason": "not_json", "detail": "no"}],
 }
 
 
 async def test_events_are_posted_as_they_are(relay: SmallRelay) -> None:
     """The bytes arrive untouched with the token, and the receipt is read."""
     relay.answers = [(200, RECEIPT)]
-    accepted = await post_events(relay.url, "token", b'[{"a":1}]')
+    accepted = await post_events(relay.url, "token", b'[{"a":1}]', message_id="m-1")
     (request,) = relay.posted
     assert request.path == "POST /v1/internal/events"
     assert request.body == b'[{"a":1}]'
     assert request.headers["Authorization"] == "Bearer token"
+    assert request.headers["Message-Id"] == "m-1"
     assert (accepted.cursor, accepted.accepted, accepted.repeated) == ("c7", 2, 1)
     assert accepted.rejected[0].reason == "not_json"
 
