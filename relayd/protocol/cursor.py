@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from hashlib import blake2b
 from struct import Struct as Layout
+from struct import error as layout_error
 from typing import NamedTuple
 
 __all__ = ["BEGINNING", "BadCursorError", "Cursor", "Place", "decode", "fingerprint", "identity"]
@@ -84,7 +85,8 @@ def decode(text: str) -> Cursor:
         )
     try:
         version, log, offset, item, part, mark = LAYOUT.unpack(urlsafe_b64decode(text.encode("ascii")))
-    except (Base64Error, ValueError) as error:
+    # Other characters than base64's are skipped by the decoder, so there may be too few bytes as well.
+    except (Base64Error, layout_error, ValueError) as error:
         raise BadCursorError("this is not a cursor of this relay; send the last one you got, unchanged") from error
     if version != VERSION:
         raise BadCursorError(f"cursors of version {version} are not spoken here; connect without `after`")

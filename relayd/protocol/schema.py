@@ -7,6 +7,7 @@ import msgspec
 
 from relayd.protocol.codec import MAX_ENVELOPE_MESSAGES, Batch
 from relayd.protocol.commands import Filter, Ping, Pong, Refresh, Subscribe, Unsubscribe
+from relayd.protocol.endpoints import WEBSOCKET, WEBSOCKET_MANY
 from relayd.protocol.messages import TYPES, ConnectionEstablished, Notice
 
 __all__ = ["asyncapi", "documents", "json_schema"]
@@ -43,13 +44,13 @@ def asyncapi() -> Document:
     heard, said, published = names_of(EVENTS + ANSWERS), names_of(COMMANDS), names_of(EVENTS)
     channels = {
         "project": {
-            "address": "/ws/admin/agent-swarm/{project_id}",
+            "address": WEBSOCKET,
             "description": "Live events of one project.",
             "parameters": {"project_id": {"description": "The project to watch."}},
             "messages": references(sorted({*heard, *said})),
         },
         "projects": {
-            "address": "/ws/admin/agent-swarm",
+            "address": WEBSOCKET_MANY,
             "description": "Live events of many projects on one socket, subscribed to one by one.",
             "messages": references(sorted({*heard, *said})),
         },
