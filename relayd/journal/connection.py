@@ -1,5 +1,6 @@
 """A connection with its own thread, to which whole jobs are handed."""
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
@@ -19,6 +20,14 @@ WAL_LIMIT_BYTES = 64 << 20
 
 class Connection(aiosqlite.Connection):
     """aiosqlite's thread, but one job is a whole transaction: no other job and no cancellation comes in between."""
+
+    stopping: "asyncio.Future[None] | None" = None
+    """Done when the thread has ended."""
+
+    def stop(self) -> "asyncio.Future[None] | None":
+        """End the thread once it has done what is queued."""
+        self.stopping = super().stop()
+        return self.stopping
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Return what the job returns; it runs to its end even if the caller is cancelled."""
@@ -46,7 +55,13 @@ async def connect_reader(path: Path) -> Connection:
 async def started(connector: Callable[[], sqlite3.Connection]) -> Connection:
     """Return a connection whose thread runs."""
     connection = Connection(connector, iter_chunk_size=1)
-    await connection
+    try:
+        await connection
+    except BaseException:
+        # Else the thread would report its end to a loop that may be gone.
+        if connection.stopping is not None:
+            await connection.stopping
+        raise
     return connection
 
 

@@ -18,12 +18,12 @@ __all__ = ["fingerprint", "list_projects", "list_rejected", "load", "read", "sho
 
 # Chunks of a project don't overlap, so they are in order by their last place.
 CHUNKS_AFTER = (
-    "SELECT epoch, first_offset, body FROM chunks WHERE project = ?"
+    "SELECT epoch, first_offset, last_offset, body FROM chunks WHERE project = ?"
     " AND (epoch, last_offset, last_item, last_part) > (?, ?, ?, ?)"
     " ORDER BY epoch, last_offset, last_item, last_part"
 )
 CHUNKS_BEFORE = (
-    "SELECT epoch, first_offset, body FROM chunks WHERE project = ?"
+    "SELECT epoch, first_offset, last_offset, body FROM chunks WHERE project = ?"
     " AND (epoch, last_offset, last_item, last_part) <= (?, ?, ?, ?)"
     " ORDER BY epoch DESC, last_offset DESC, last_item DESC, last_part DESC"
 )
@@ -50,17 +50,21 @@ class Lines(NamedTuple):
 
     epoch: int
     first_offset: int
+    last_offset: int
     body: bytes
 
     def within(self, span: Span) -> list[bytes]:
-        """Return the lines inside the span; a handful of them is looked at, not all."""
+        """Return the lines inside the span; where the span ends in the chunk, a handful is looked at, not all."""
         lines = self.body.split(b"\n")
 
         def place(line: bytes) -> Place:
             return place_of(self.epoch, line)
 
-        end = bisect_left(lines, span.before, key=place)
-        return lines[bisect_right(lines, span.after, 0, end, key=place) : end]
+        if (self.epoch, self.last_offset) >= span.before[:2]:
+            del lines[bisect_left(lines, span.before, key=place) :]
+        if (self.epoch, self.first_offset) <= span.after[:2]:
+            del lines[: bisect_right(lines, span.after, key=place)]
+        return lines
 
 
 def number_of(db: sqlite3.Connection, project_id: str) -> int | None:

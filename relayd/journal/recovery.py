@@ -22,7 +22,8 @@ def check_damage(db: sqlite3.Connection) -> None:
     if version and not get_meta(db, "clean", bool):
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise JournalError(f"the journal is damaged ({verdict}): move the file away and let a new one be made")
+            told = " ".join(verdict.split())
+            raise JournalError(f"the journal is damaged ({told}): move the file away and let a new one be made")
 
 
 def claim(db: sqlite3.Connection, log: str) -> None:

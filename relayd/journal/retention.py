@@ -25,6 +25,9 @@ __all__ = ["SLICE", "Limits", "retain"]
 SLICE = 200
 """Rows of a kind that one call drops at most."""
 
+SLICE_BYTES = 4 << 20
+"""Bodies that one call drops at most, or one body if it is larger: freeing a page costs as much as a row."""
+
 DOOMED = (
     "SELECT seq, project, epoch, last_offset, last_item, last_part, last_fingerprint, events, received_at,"
     " length(body) FROM chunks"
@@ -67,18 +70,23 @@ class Slice:
         """Begin with nothing."""
         self._db = db
         self.room = SLICE
+        self._bytes = SLICE_BYTES
         self.events: Counter[int] = Counter()
         self.last: dict[int, Doomed] = {}
         """The newest chunk dropped, by project."""
 
     def drop(self, chunks: Iterable[Doomed]) -> None:
         """Drop chunks, the oldest of their projects, as far as there is room."""
-        doomed = list(chunks)[: self.room]
-        self._db.executemany("DELETE FROM chunks WHERE seq = ?", [(chunk.seq,) for chunk in doomed])
-        self.room -= len(doomed)
-        for chunk in doomed:
+        doomed = []
+        for chunk in chunks:
+            if not self.room:
+                break
+            doomed.append((chunk.seq,))
+            self._bytes -= chunk.nbytes
+            self.room = self.room - 1 if self._bytes > 0 else 0
             self.events[chunk.project] += chunk.events
             self.last[chunk.project] = chunk
+        self._db.executemany("DELETE FROM chunks WHERE seq = ?", doomed)
 
 
 def retain(db: sqlite3.Connection, ledger: Ledger, limits: Limits, now: float) -> dict[str | None, Floor]:
@@ -124,23 +132,21 @@ def drop_crowds(db: sqlite3.Connection, ledger: Ledger, piece: Slice, most: int)
     """Drop from projects with too many events and return those that need no second look."""
     settled: set[int] = set()
     for number in islice(ledger.crowded, SLICE):
-        room = piece.room
-        if not room:
+        piece.drop(crowd(db, number, ledger.events[number] - piece.events[number] - most))
+        if not piece.room:
             break
-        excess = ledger.events[number] - piece.events[number] - most
-        rows = db.execute(
-            f"{DOOMED} WHERE project = ? ORDER BY epoch, last_offset, last_item, last_part LIMIT ?", (number, room)
-        )
-        doomed: list[Doomed] = []
-        for chunk in map(Doomed._make, rows):
-            if chunk.events > excess:
-                break
-            excess -= chunk.events
-            doomed.append(chunk)
-        piece.drop(doomed)
-        if len(doomed) < room:
-            settled.add(number)
+        settled.add(number)
     return settled
+
+
+def crowd(db: sqlite3.Connection, number: int, excess: int) -> Iterator[Doomed]:
+    """Return the oldest chunks of a project that together have no more events than it has too many."""
+    for row in db.execute(f"{DOOMED} WHERE project = ? ORDER BY epoch, last_offset, last_item, last_part", (number,)):
+        chunk = Doomed(*row)
+        excess -= chunk.events
+        if excess < 0:
+            return
+        yield chunk
 
 
 def surplus(db: sqlite3.Connection, room: int, most: int) -> Iterator[Doomed]:

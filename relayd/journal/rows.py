@@ -1,4 +1,9 @@
-"""Rows and what they mean: chunks of entries, packed bodies, projects, rejected events."""
+"""
+Rows and what they mean: chunks of entries, packed bodies, projects, rejected events.
+
+Chunks are not compressed: deflate at its fastest halved the file and the bytes written, and added 60 % to the
+processor time of a commit, which is what there is least of.
+"""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -15,8 +15,8 @@ __all__ = ["higher", "mark_replayed", "put_meta", "write"]
 
 PUT_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 PUT_SNAPSHOT = """
-    INSERT INTO snapshots (project, epoch, offset, item, part, status, owner, team, started_at, completed_at, updated_at,
-        snapshot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO snapshots (project, epoch, offset, item, part, status, owner, team, started_at, completed_at,
+        updated_at, snapshot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET epoch = excluded.epoch, offset = excluded.offset, item = excluded.item,
         part = excluded.part, status = excluded.status, owner = excluded.owner, team = excluded.team,
         started_at = excluded.started_at, completed_at = excluded.completed_at, updated_at = excluded.updated_at,
@@ -92,7 +92,8 @@ def put_projects(db: sqlite3.Connection, ledger: Ledger, commit: Commit, cut: di
             row = (project_id, idle_since)
             fresh[project_id] = last_row(db.execute("INSERT INTO projects (project_id, idle_since) VALUES (?, ?)", row))
         elif not ledger.events.get(number):
-            db.execute("UPDATE projects SET idle_since = ? WHERE number = ?", (idle_since, number))
+            # max() with null is null: it has events again.
+            db.execute("UPDATE projects SET idle_since = max(idle_since, ?) WHERE number = ?", (idle_since, number))
     return fresh
 
 

@@ -47,14 +47,16 @@ def said(
     return Entry(Place(epoch, offset, item, part), cursor, payload, "workflow_log", LEVELS["error"], "coder", at)
 
 
-def row(project_id: str, place: Place, *, status: str = "working", updated_at: float = NOW) -> ProjectRow:
+def row(
+    project_id: str, place: Place, *, status: str = "working", owner: str = "ada", updated_at: float = NOW
+) -> ProjectRow:
     """Return a project's state at a place."""
     return ProjectRow(
         project_id=project_id,
         place=place,
         snapshot=b'{"progress":50}',
         status=status,
-        owner="ada",
+        owner=owner,
         team=None,
         started_at=NOW,
         completed_at=None,

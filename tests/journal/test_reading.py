@@ -1,0 +1,74 @@
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from relayd.journal.ledger import Ledger
+from relayd.journal.reading import (
+    CHUNKS_AFTER,
+    CHUNKS_BEFORE,
+    fingerprint,
+    list_projects,
+    list_rejected,
+    load,
+    read,
+    show_rejected,
+)
+from relayd.journal.schema import migrate
+from relayd.journal.writing import write
+from relayd.protocol.cursor import Place
+from relayd.testing.journal_words import commit, mark, poison, row, said
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    """Give a journal of five commits of two events of one project, the last of them unreadable."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection)
+    ledger = Ledger(window=1, max_events=100)
+    for offset in range(0, 10, 2):
+        entries = [said("a", offset), said("a", offset + 1)]
+        write(connection, ledger, commit(entries, projects=[row("a", Place(0, 1))]), max_rejected=9)
+    write(connection, ledger, commit(position=(0, 12), rejected=[poison(12)]), max_rejected=9)
+    connection.execute("UPDATE chunks SET body = CAST('rot' AS BLOB) WHERE first_offset = 8")
+    yield connection
+    connection.close()
+
+
+def test_no_more_is_decoded_than_asked(db: sqlite3.Connection) -> None:
+    """A read that ends before a damaged row never meets it."""
+    assert [0, 1, 2] == [one.place.offset for one in read(db, "a", after=None, before=None, limit=3, newest=False)]
+    found = read(db, "a", after=Place(0, 2), before=Place(0, 7), limit=3, newest=True)
+    assert [4, 5, 6] == [one.place.offset for one in found]
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_a_damaged_row_is_never_passed_over(db: sqlite3.Connection, newest: bool) -> None:
+    """Served as if whole, it would be a hole that nobody is told of."""
+    with pytest.raises(msgspec.DecodeError):
+        read(db, "a", after=None, before=None, limit=99, newest=newest)
+    assert not db.in_transaction
+    with pytest.raises(msgspec.DecodeError):
+        load(db, "a", newest=1)
+
+
+@pytest.mark.parametrize("query", [CHUNKS_AFTER, CHUNKS_BEFORE])
+def test_places_are_found_by_the_index(db: sqlite3.Connection, query: str) -> None:
+    """A deep resume must not walk through a project's whole past, nor sort it."""
+    ((*_, plan),) = db.execute(f"EXPLAIN QUERY PLAN {query}", (1, 0, 0, 0, 0)).fetchall()
+    assert "USING INDEX chunks_by_place (project=? AND (epoch,last_offset,last_item,last_part)" in plan
+
+
+def test_a_fingerprint_is_that_of_its_offset(db: sqlite3.Connection) -> None:
+    """Between two bodies and behind the last there is none; the position has its own."""
+    wanted = [mark(0, 0), mark(0, 9), None, None, mark(0, 12), None]
+    assert wanted == [fingerprint(db, 0, offset) for offset in (0, 9, 10, 11, 12, 13)]
+    assert fingerprint(db, 1, 0) is None
+
+
+def test_lists_are_read_without_any_event(db: sqlite3.Connection) -> None:
+    """The damaged row does not disturb them."""
+    assert [row("a", Place(0, 1))] == list(list_projects(db))
+    assert [(1, poison(12))] == list_rejected(db, before=None, limit=9)
+    assert poison(12) == show_rejected(db, 1)
