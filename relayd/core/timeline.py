@@ -1,9 +1,12 @@
-"""The recent events of one project in memory, encoded once; older ones are read from the journal."""
+"""
+The recent events of one project in memory, encoded once; older ones are read from the journal.
+
+An entry has an index that never changes: the number of entries recorded before it.  Readers keep an index, so
+reading what is new is a slice, and dropping old entries moves nobody.
+"""
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import islice
-from collections import deque
 
 from msgspec import Struct
 
@@ -25,3 +28,67 @@ class Entry(Struct, frozen=True, gc=False):
     agent: str | None
     received_at: float
     """Relay's clock, Unix seconds."""
+
+
+def place_of(entry: Entry) -> Place:
+    """Return what entries are sorted by."""
+    return entry.place
+
+
+class Timeline:
+    """
+    Entries of a project in the log's order, without holes from `bottom` on.
+
+    `bottom` is the place of the newest entry that is *not* held: everything after it is here.  None means that
+    everything the project ever had is here.
+    """
+
+    __slots__ = ("_entries", "base", "bottom", "nbytes")
+
+    def __init__(self, entries: Sequence[Entry] = (), *, bottom: Place | None = None) -> None:
+        """Begin with what the journal remembers."""
+        self._entries = list(entries)
+        self.base = 0
+        self.bottom = bottom
+        self.nbytes = sum(len(entry.payload) for entry in entries)
+
+    @property
+    def end(self) -> int:
+        """Index of the next entry."""
+        return self.base + len(self._entries)
+
+    def __len__(self) -> int:
+        """Return how many entries are in memory."""
+        return len(self._entries)
+
+    def record(self, entry: Entry) -> None:
+        """Append an entry; its place is after all that are here."""
+        self._entries.append(entry)
+        self.nbytes += len(entry.payload)
+
+    def index_after(self, place: Place) -> int | None:
+        """Return the index of the first entry after a place, None when memory does not reach back to it."""
+        if self.bottom is not None and place < self.bottom:
+            return None
+        return self.base + bisect_right(self._entries, place, key=place_of)
+
+    def slice(self, start: int, stop: int) -> list[Entry]:
+        """Return the entries with indices from `start` up to, not including, `stop`; `start` is not below `base`."""
+        return self._entries[start - self.base : stop - self.base]
+
+    def droppable(self, count: int, settled: Place | None) -> int:
+        """Return how many of the `count` oldest entries stand at or below a settled place (None: all of them)."""
+        if settled is None:
+            return min(count, len(self._entries))
+        return min(count, bisect_right(self._entries, settled, key=place_of))
+
+    def drop(self, count: int) -> Entry | None:
+        """Let go of the `count` oldest entries and return the newest of them."""
+        if count <= 0:
+            return None
+        gone = self._entries[:count]
+        del self._entries[:count]
+        self.base += len(gone)
+        self.bottom = gone[-1].place
+        self.nbytes -= sum(len(entry.payload) for entry in gone)
+        return gone[-1]

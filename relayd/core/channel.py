@@ -1,0 +1,136 @@
+"""
+Who watches a project, in groups that share every byte.
+
+Viewers with the same selection and the same encoding form a group: one index into the timeline, one pace, one
+payload.  A member has no position of its own while it is in a group.  Generic over an opaque member: what a
+member is, and how bytes reach it, is not known here.
+"""
+
+from collections.abc import Hashable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from relayd.core.pacing import TokenBucket
+from relayd.protocol.commands import Selection
+from relayd.protocol.cursor import Place
+
+__all__ = ["SHARED_SELECTIONS", "Channel", "Group", "Key", "Passed"]
+
+SHARED_SELECTIONS = 32
+"""So many keys of a channel are shared; a viewer with one more is served on its own."""
+
+M = TypeVar("M", bound=Hashable)
+
+Key = tuple[Selection, Any]
+"""A selection and an encoding; what an encoding is, is not known here, only that equal ones share bytes."""
+
+
+class Passed(NamedTuple):
+    """The last event a viewer has passed: everything up to it was written, or was not wanted."""
+
+    place: Place
+    cursor: str
+
+
+class Group(Generic[M]):
+    """Members that have all read up to the same index."""
+
+    __slots__ = ("bucket", "index", "key", "members", "passed", "waiting")
+
+    def __init__(self, key: Key, index: int, passed: Passed, bucket: TokenBucket) -> None:
+        """Begin without members."""
+        self.key = key
+        self.index = index
+        """Of the next entry in the project's timeline."""
+        self.passed = passed
+        self.bucket = bucket
+        # A dict, not a set: members are served in the order they came.
+        self.members: dict[M, None] = {}
+        self.waiting = False
+        """It is in the fan-out's queue until its pace allows the next frame."""
+
+
+class Channel(Generic[M]):
+    """The groups of one project, the members that are served on their own, and those that are catching up."""
+
+    __slots__ = ("_group_of", "_groups", "alone", "behind")
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._groups: dict[Key, list[Group[M]]] = {}
+        self._group_of: dict[M, Group[M]] = {}
+        self.alone: dict[M, None] = {}
+        self.behind: dict[M, None] = {}
+
+    def __iter__(self) -> Iterator[Group[M]]:
+        """Iterate over a copy of all groups, because serving one may remove it."""
+        return iter([group for groups in self._groups.values() for group in groups])
+
+    def __bool__(self) -> bool:
+        """Tell whether anybody watches."""
+        return bool(self._groups or self.alone or self.behind)
+
+    def group_of(self, member: M) -> Group[M] | None:
+        """Return the group a member is in."""
+        return self._group_of.get(member)
+
+    def shares(self, key: Key) -> bool:
+        """Tell whether a viewer with this key can have a group."""
+        return key in self._groups or len(self._groups) < SHARED_SELECTIONS
+
+    def target(self, key: Key, index: int, end: int) -> int:
+        """
+        Return the index up to which a viewer at `index` must read before it can join.
+
+        That is where the nearest group at or ahead of it stands.  If all are behind it (their pace holds them
+        back), it is the end of the timeline: there it starts a group of its own, and the groups merge when they meet.
+        """
+        return min((group.index for group in self._groups.get(key, ()) if group.index >= index), default=end)
+
+    def join(self, member: M, key: Key, index: int, passed: Passed, bucket: TokenBucket) -> Group[M]:
+        """Add a member that has read up to `index`; the rest is used if it is the first of its group."""
+        groups = self._groups.setdefault(key, [])
+        group = next((group for group in groups if group.index == index), None)
+        if group is None:
+            group = Group(key, index, passed, bucket)
+            groups.append(group)
+        group.members[member] = None
+        self._group_of[member] = group
+        self.behind.pop(member, None)
+        return group
+
+    def join_alone(self, member: M) -> None:
+        """Add a member that is served on its own."""
+        self.behind.pop(member, None)
+        self.alone[member] = None
+
+    def fall(self, member: M) -> None:
+        """Move a member to those that are catching up; a new one begins there."""
+        self.leave(member)
+        self.behind[member] = None
+
+    def leave(self, member: M) -> None:
+        """Take a member out, wherever it is; an empty group is forgotten."""
+        self.alone.pop(member, None)
+        self.behind.pop(member, None)
+        group = self._group_of.pop(member, None)
+        if group is not None:
+            del group.members[member]
+            if not group.members:
+                self._forget(group)
+
+    def meet(self, group: Group[M]) -> None:
+        """Merge a group into its like that stands at the same index; the poorer bucket holds for both."""
+        for other in self._groups.get(group.key, ()):
+            if other is not group and other.index == group.index:
+                other.members.update(group.members)
+                self._group_of.update(dict.fromkeys(group.members, other))
+                other.bucket.tokens = min(other.bucket.tokens, group.bucket.tokens)
+                group.members = {}
+                self._forget(group)
+                return
+
+    def _forget(self, group: Group[M]) -> None:
+        groups = self._groups[group.key]
+        groups.remove(group)
+        if not groups:
+            del self._groups[group.key]

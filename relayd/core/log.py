@@ -1,0 +1,255 @@
+"""
+The log as this relay knows it: one order, every event once, every project's state and recent past.
+
+Law 1: what stands here is final.  A `Staging` prepares a batch without changing anything; `apply` changes
+       everything in one step, and nothing in between can fail or wait.
+Law 2: a place is a function of the log alone; repeats and rejected events have one, too.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Generic, Literal
+
+from relayd.core.channel import M
+from relayd.core.floor import BELOW_ALL, Floor, Marks, Verdict
+from relayd.core.project import Project, fold
+from relayd.core.repeats import WINDOW, RepeatWindow
+from relayd.core.snapshot import read
+from relayd.core.staging import Staging
+from relayd.core.timeline import Entry, Timeline
+from relayd.protocol import codec
+from relayd.protocol import cursor as cursors
+from relayd.protocol.cursor import BEGINNING, Cursor, Place
+
+__all__ = ["Log"]
+
+END = 0xFFFF
+"""An item and a part that no event reaches (a body has at most 10,000): the end of a body, still fit for a cursor."""
+
+
+class Log(Generic[M]):
+    """All that is known of the log; `M` is what a viewer is to the relay."""
+
+    def __init__(self, name: str, *, window: int = WINDOW) -> None:
+        """Begin empty, for the log of that name."""
+        self.identity = cursors.identity(name)
+        self.epoch = 0
+        self.head: Place | None = None
+        self.floor: Floor | None = None
+        """Below it nothing is whole, in any project."""
+        self.floors: dict[str, Floor] = {}
+        self.projects: dict[str, Project[M]] = {}
+        """Those in memory, the coldest first."""
+        self.shelved: set[str] = set()
+        """Ids of projects that the journal can load."""
+        self.settled: Place | None = None
+        """What the journal holds up to; None without a journal: then memory is all there is."""
+        self.pinned: set[str] = set()
+        """Projects that are about to be written to; they stay in memory."""
+        self.nbytes = 0
+        self.repeats = RepeatWindow(window)
+        self.marks = Marks(window)
+
+    # -- beginning ----------------------------------------------------------------------------------------------
+
+    def restore(
+        self,
+        *,
+        epoch: int,
+        marks: Sequence[tuple[int, bytes]],
+        keys: Iterable[int],
+        floors: Mapping[str, Floor],
+        floor: Floor | None,
+        projects: Iterable[str],
+    ) -> None:
+        """Take over what the journal recovered; `marks` are (offset, fingerprint) of this epoch, oldest first."""
+        self.epoch = epoch
+        self.repeats.remember(keys)
+        for offset, fingerprint in marks:
+            self.marks.put(offset, fingerprint)
+        self.head = self.end_of(marks[-1][0]) if marks else None
+        self.settled = self.head or BELOW_ALL
+        self.floors.update(floors)
+        self.floor = floor
+        self.shelved.update(projects)
+
+    def adopt(
+        self, project_id: str, *, snapshot: bytes | None, since: Sequence[Entry], newest: Sequence[Entry], whole: bool
+    ) -> Project[M]:
+        """
+        Bring a shelved project to memory.
+
+        Its snapshot is folded forward by the entries `since`; `newest` fill the timeline; `whole` says that the
+        journal holds nothing older than those.
+        """
+        if project_id in self.projects:
+            return self.projects[project_id]
+        project: Project[M] = Project(project_id, state=read(snapshot) if snapshot is not None else None)
+        bottom = None
+        if not whole:
+            # Just below the oldest held entry is as far back as memory can vouch for.
+            bottom = newest[0].place._replace(part=newest[0].place.part - 1) if newest else self.settled
+        elif project_id in self.floors:
+            bottom = self.floors[project_id].place
+        project.timeline = Timeline(newest, bottom=bottom)
+        for entry in since:
+            fold(project.state, codec.decode_event(entry.payload), entry.received_at)
+            project.state.cursor = entry.cursor
+            project.dirty = True
+        project.place = newest[-1].place if newest else None
+        self.nbytes += project.timeline.nbytes
+        self.projects[project_id] = project
+        return project
+
+    def open(self, project_id: str) -> Project[M]:
+        """Return a project that is in memory or new; one that is shelved must be adopted first."""
+        project = self.projects.get(project_id)
+        if project is None:
+            project = self.projects[project_id] = Project(project_id)
+        return project
+
+    def end_of(self, offset: int) -> Place:
+        """Return the place behind the last event of the body at an offset."""
+        return Place(self.epoch, offset, END, END)
+
+    # -- growing ------------------------------------------------------------------------------------------------
+
+    def stage(self) -> Staging:
+        """Begin a batch."""
+        return Staging(self.identity, self.epoch, self.repeats)
+
+    def apply(self, staging: Staging) -> list[Project[M]]:
+        """Make a batch part of the log and return the projects it touched, each once."""
+        touched: dict[str, Project[M]] = {}
+        for body in staging.bodies:
+            self.marks.put(body.offset, body.fingerprint)
+            self.repeats.remember(body.repeat_keys)
+            for message, entry in body.entries:
+                project = touched.get(message.project_id)
+                if project is None:
+                    # Taking it out and putting it back keeps the coldest first.
+                    project = self.projects.pop(message.project_id, None) or Project(message.project_id)
+                    touched[message.project_id] = self.projects[message.project_id] = project
+                project.timeline.record(entry)
+                self.nbytes += len(entry.payload)
+                fold(project.state, message, entry.received_at)
+                project.state.cursor = entry.cursor
+                project.place = entry.place
+                project.dirty = True
+            self.head = self.end_of(body.offset)
+        return list(touched.values())
+
+    def begin_at(self, offset: int) -> Floor:
+        """Note that reading began in the middle of the log: nothing below that offset was ever seen."""
+        return self.raise_floor(None, Floor(Place(self.epoch, offset, -1, -1)))
+
+    def break_(self, cause: Literal["truncated", "recreated"]) -> Floor:
+        """Note that the log did not go on where it was left, and return the floor that all projects have now."""
+        if cause == "recreated":
+            self.epoch += 1
+            self.head = None
+            self.marks.clear()
+            # The window is a function of the log, and this is another log.
+            self.repeats.clear()
+            return self.raise_floor(None, Floor(Place(self.epoch, -1, -1, -1)))
+        offset = self.head.offset if self.head is not None else -1
+        return self.raise_floor(None, Floor(Place(self.epoch, offset, END + 1)))
+
+    # -- shrinking ----------------------------------------------------------------------------------------------
+
+    def raise_floor(self, project_id: str | None, floor: Floor) -> Floor:
+        """Raise the floor of a project, or of all (None); a floor never sinks."""
+        old = self.floor if project_id is None else self.floors.get(project_id)
+        if old is not None and old.place >= floor.place:
+            return old
+        if project_id is None:
+            self.floor = floor
+        else:
+            self.floors[project_id] = floor
+        return floor
+
+    def trim(self, touched: Iterable[Project[M]], *, events: int, nbytes: int) -> None:
+        """Keep each touched project at `events` entries (plus a quarter, to trim seldom), all of them at `nbytes`."""
+        for project in touched:
+            if len(project.timeline) > events + events // 4:
+                self._drop(project, len(project.timeline) - events)
+        if self.nbytes <= nbytes:
+            return
+        for project in list(self.projects.values()):
+            self._drop(project, len(project.timeline))
+            if self.nbytes <= nbytes:
+                return
+
+    def _drop(self, project: Project[M], count: int) -> None:
+        before = project.timeline.nbytes
+        last = project.timeline.drop(project.timeline.droppable(count, self.settled))
+        self.nbytes -= before - project.timeline.nbytes
+        if last is not None and self.settled is None:
+            self.raise_floor(project.id, Floor(last.place, cursors.decode(last.cursor).fingerprint))
+
+    def unload(self, *, projects: int) -> None:
+        """Shelve the coldest projects beyond the bound: those that nobody watches and whose state the journal has."""
+        if self.settled is None:
+            return
+        surplus = len(self.projects) - projects
+        for project in list(self.projects.values()):
+            if surplus <= 0:
+                return
+            settled = project.place is None or project.place <= self.settled
+            if settled and not project.channel and not project.dirty and project.id not in self.pinned:
+                del self.projects[project.id]
+                self.nbytes -= project.timeline.nbytes
+                surplus -= 1
+
+    def detach(self) -> None:
+        """Go on without a journal: what memory does not hold is gone, and the floors say so."""
+        for project in self.projects.values():
+            if project.timeline.bottom is not None:
+                self.raise_floor(project.id, Floor(project.timeline.bottom))
+        if self.head is not None:
+            for project_id in self.shelved - self.projects.keys():
+                self.raise_floor(project_id, Floor(self.head, self.marks.get(self.head.offset) or b""))
+        self.shelved.clear()
+        self.settled = None
+
+    # -- answering ----------------------------------------------------------------------------------------------
+
+    def floor_of(self, project_id: str) -> Floor | None:
+        """Return the higher of a project's floor and the floor of all."""
+        own = self.floors.get(project_id)
+        if own is None or (self.floor is not None and self.floor.place > own.place):
+            return self.floor
+        return own
+
+    def head_cursor(self) -> str:
+        """Return the cursor of the newest place, `0` while the log is empty."""
+        if self.head is None:
+            return BEGINNING
+        mark = self.marks.get(self.head.offset) or b""
+        return str(Cursor(self.identity, self.head.offset, self.head.item, self.head.part, mark.ljust(6, b"\0")))
+
+    def judge(self, project_id: str, cursor: Cursor, fingerprint: bytes | None = None) -> Verdict:
+        """
+        Say what a cursor is worth; every row of docs/protocol.md section 3.
+
+        `fingerprint` is what the journal answered after a verdict of `ask` (empty: it does not know).
+        """
+        if cursor.log != self.identity:
+            return Verdict("gap", "other_log")
+        place = cursor.place(self.epoch)
+        if self.head is None or place.offset > self.head.offset:
+            return Verdict("ahead")
+        floor = self.floor_of(project_id)
+        if floor is not None and place < floor.place:
+            return Verdict("gap", "below_floor")
+        known = self.marks.get(place.offset) if fingerprint is None else fingerprint
+        if known is None and floor is not None and place == floor.place:
+            known = floor.fingerprint or None
+        if known is None:
+            return Verdict("ask")
+        if known != cursor.fingerprint:
+            return Verdict("gap", "other_event" if known else "unknown_event")
+        return Verdict("whole")
+
+    def judge_beginning(self, project_id: str) -> Verdict:
+        """Say what the cursor `0` is worth: whole only if nothing was ever dropped."""
+        return Verdict("whole") if self.floor_of(project_id) is None else Verdict("gap", "below_floor")

@@ -1,0 +1,77 @@
+"""How fast frames may follow one another.  Time is an argument, in seconds of a clock that never goes back."""
+
+from msgspec import Struct
+
+__all__ = ["Governor", "Pace", "TokenBucket"]
+
+
+class Pace(Struct, frozen=True):
+    """Frames a second, and how many may leave at once after a quiet time."""
+
+    rate: float
+    burst: float
+
+
+class TokenBucket:
+    """What comes after quiet leaves at once, what follows gathers."""
+
+    __slots__ = ("_burst", "_rate", "_then", "tokens")
+
+    def __init__(self, pace: Pace, now: float) -> None:
+        """Begin full."""
+        self._rate = pace.rate
+        self._burst = pace.burst
+        self._then = now
+        self.tokens = pace.burst
+
+    def refill(self, now: float, slowdown: float = 1.0) -> float:
+        """Add what has come in since and return the tokens there are; a slowdown of 2 halves the rate."""
+        self.tokens = min(self._burst, self.tokens + max(0.0, now - self._then) * self._rate / slowdown)
+        self._then = now
+        return self.tokens
+
+    def take(self, now: float, count: float = 1.0, slowdown: float = 1.0) -> bool:
+        """Take tokens and return True, or take none and return False."""
+        if self.refill(now, slowdown) < count:
+            return False
+        self.tokens -= count
+        return True
+
+    def due(self, count: float = 1.0, slowdown: float = 1.0) -> float:
+        """Return the seconds until `count` tokens will be there, counted from the last refill."""
+        return max(0.0, count - self.tokens) * slowdown / self._rate
+
+
+class Governor:
+    """
+    One load governor for the process: under overload batches grow instead of queues.
+
+    It compares the time spent flushing with the time that passed.  Above half, all intervals double, up to five
+    (ten when out of breath) times the interval of the pace; below a quarter they shrink again.
+    """
+
+    __slots__ = ("_busy", "_since", "slowdown")
+
+    HIGH, LOW, BREATHLESS = 0.5, 0.25, 0.9
+    LIMIT, LIMIT_BREATHLESS = 5.0, 10.0
+    WINDOW = 1.0
+
+    def __init__(self, now: float) -> None:
+        """Begin unhurried."""
+        self._busy = 0.0
+        self._since = now
+        self.slowdown = 1.0
+
+    def spent(self, seconds: float, now: float) -> None:
+        """Note that a flush took so long; once a second the slowdown follows."""
+        self._busy += seconds
+        passed = now - self._since
+        if passed < self.WINDOW:
+            return
+        load = self._busy / passed
+        if load > self.HIGH:
+            limit = self.LIMIT_BREATHLESS if load > self.BREATHLESS else self.LIMIT
+            self.slowdown = min(max(limit, self.slowdown), self.slowdown * 2)
+        elif load < self.LOW:
+            self.slowdown = max(1.0, self.slowdown / 2)
+        self._busy, self._since = 0.0, now

@@ -1,0 +1,187 @@
+"""The fold of a project's events into its snapshot, and all that the relay holds of a project."""
+
+from collections.abc import Callable
+from typing import Any, Generic
+
+from relayd.core.access import ProjectFacts
+from relayd.core.channel import Channel, M
+from relayd.core.snapshot import Agent, Failure, Snapshot
+from relayd.core.timeline import Timeline
+from relayd.protocol.cursor import Place
+from relayd.protocol.messages import (
+    AgentStatusUpdate,
+    Message,
+    ProjectCompleted,
+    ProjectError,
+    ProjectProgress,
+    ProjectStarted,
+    WorkflowLog,
+    WorkflowStageUpdate,
+)
+
+__all__ = ["Project", "fold"]
+
+MAX_AGENTS = 1_000
+MAX_STAGES = 100
+MAX_ERRORS = 10
+MAX_USAGE_KEYS = 32
+URLS = ("url", "completion_url", "deployment_url")
+
+
+def fold(state: Snapshot, message: Message, received_at: float) -> None:
+    """Bring the state up to a message; idle times use the relay's clock, durations the producer's."""
+    kind = type(message)
+    FOLDS[kind](state, message, received_at)
+    name = str(kind.__struct_config__.tag)
+    state.counts[name] = state.counts.get(name, 0) + 1
+    state.updated_at = received_at
+    if message.usage:
+        add_usage(state, message.usage)
+
+
+def add_usage(state: Snapshot, usage: dict[str, Any]) -> None:
+    """Sum the numbers of a usage report by name; names beyond the bound are summed as `other`."""
+    for name, value in usage.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            key = name if name in state.usage or len(state.usage) < MAX_USAGE_KEYS else "other"
+            state.usage[key] = state.usage.get(key, 0) + value
+
+
+def started(state: Snapshot, message: ProjectStarted, _: float) -> None:
+    """Begin anew: what an earlier run of the same project left is no longer true; the first owner stands."""
+    fresh = Snapshot(
+        project_id=state.project_id,
+        name=message.name or state.name,
+        description=message.description or state.description,
+        project_type=message.project_type or state.project_type,
+        # Whoever publishes a second start must not take a project over.
+        owner=state.owner or message.owner,
+        team=state.team or message.team,
+        started_at=message.timestamp,
+        estimated_duration_seconds=message.estimated_duration_seconds,
+        counts=state.counts,
+        usage=state.usage,
+    )
+    for name in fresh.__struct_fields__:
+        setattr(state, name, getattr(fresh, name))
+
+
+def alive(state: Snapshot, timestamp: float) -> None:
+    """Note that the project works; one that had ended goes on only with a new start."""
+    if state.status == "initializing":
+        state.status = "in_progress"
+    if state.started_at is None:
+        state.started_at = timestamp
+
+
+def progressed(state: Snapshot, message: ProjectProgress, _: float) -> None:
+    """Take over how far it is."""
+    alive(state, message.timestamp)
+    state.progress = message.progress
+    state.message = message.message
+    if message.stage:
+        enter(state, message.stage)
+
+
+def enter(state: Snapshot, stage: str) -> None:
+    """Make a stage the current one; the one before it is done."""
+    if state.stage is not None and state.stage != stage:
+        complete(state, state.stage)
+    state.stage = stage
+
+
+def complete(state: Snapshot, stage: str) -> None:
+    """Note a stage as done, once; the oldest give way beyond the bound."""
+    if stage not in state.stages_completed:
+        state.stages_completed = [*state.stages_completed, stage][-MAX_STAGES:]
+
+
+def staged(state: Snapshot, message: WorkflowStageUpdate, _: float) -> None:
+    """Follow the workflow."""
+    alive(state, message.timestamp)
+    if message.status == "completed":
+        complete(state, message.stage)
+    elif message.status != "pending":
+        enter(state, message.stage)
+    state.message = message.message
+
+
+def agent_moved(state: Snapshot, message: AgentStatusUpdate, received_at: float) -> None:
+    """Replace an agent's card; beyond the bound the one that was silent longest goes, and is counted."""
+    alive(state, message.timestamp)
+    state.agents[message.agent] = Agent(
+        status=message.status,
+        progress=message.progress,
+        last_seen=received_at,
+        task=message.task,
+        activity=message.activity,
+    )
+    if len(state.agents) > MAX_AGENTS:
+        del state.agents[min(state.agents, key=lambda name: state.agents[name].last_seen)]
+        state.agents_forgotten += 1
+
+
+def logged(state: Snapshot, message: WorkflowLog, _: float) -> None:
+    """Keep the last warnings; a line of log is no state otherwise."""
+    alive(state, message.timestamp)
+    if message.level == "warning":
+        state.warnings = [*state.warnings, message.message[:500]][-MAX_ERRORS:]
+
+
+def completed(state: Snapshot, message: ProjectCompleted, _: float) -> None:
+    """End well."""
+    state.status = "completed"
+    state.progress = 100
+    state.completed_at = message.timestamp
+    if message.message:
+        state.message = message.message
+    if state.stage is not None:
+        complete(state, state.stage)
+    for name in URLS:
+        if url := getattr(message, name):
+            state.urls[name] = url
+
+
+def erred(state: Snapshot, message: ProjectError, _: float) -> None:
+    """Keep the last errors; a fatal one ends the project."""
+    failure = Failure(timestamp=message.timestamp, error=message.error[:2_000], code=message.code, fatal=message.fatal)
+    state.errors = [*state.errors, failure][-MAX_ERRORS:]
+    if message.fatal:
+        state.status = "failed"
+        state.completed_at = message.timestamp
+        state.message = message.error[:2_000]
+
+
+FOLDS: dict[type[Message], Callable[[Snapshot, Any, float], None]] = {
+    ProjectStarted: started,
+    ProjectProgress: progressed,
+    AgentStatusUpdate: agent_moved,
+    WorkflowStageUpdate: staged,
+    WorkflowLog: logged,
+    ProjectCompleted: completed,
+    ProjectError: erred,
+}
+
+
+class Project(Generic[M]):
+    """What the relay holds of one project: its state, its recent events and who watches."""
+
+    __slots__ = ("channel", "dirty", "id", "place", "state", "timeline")
+
+    def __init__(self, project_id: str, *, state: Snapshot | None = None, timeline: Timeline | None = None) -> None:
+        """Begin empty, or with what the journal kept."""
+        self.id = project_id
+        self.state = state or Snapshot(project_id=project_id)
+        self.timeline = timeline or Timeline()
+        self.channel: Channel[M] = Channel()
+        self.place: Place | None = None
+        """Place of its newest event."""
+        self.dirty = False
+        """Its state is newer than the snapshot in the journal."""
+
+    @property
+    def facts(self) -> ProjectFacts:
+        """What authorizers decide by."""
+        return ProjectFacts(
+            project_id=self.id, known=bool(self.state.counts), owner=self.state.owner, team=self.state.team
+        )

@@ -1,0 +1,56 @@
+"""Which entries a viewer wants to see."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from relayd.core.timeline import Entry
+from relayd.protocol.commands import EVERYTHING, Selection
+from relayd.protocol.messages import LEVELS
+
+__all__ = ["select"]
+
+LOG = "workflow_log"
+
+
+class Words(msgspec.Struct):
+    """The texts of a message that `q` looks at."""
+
+    message: str | None = None
+    error: str | None = None
+    task: str | None = None
+    stage: str | None = None
+    agent: str | None = None
+    name: str | None = None
+    description: str | None = None
+
+
+WORDS = msgspec.json.Decoder(Words)
+
+
+def select(selection: Selection, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the entries that the selection lets pass, in order."""
+    if selection == EVERYTHING:
+        return entries
+    return [entry for entry in entries if passes(selection, entry)]
+
+
+def passes(selection: Selection, entry: Entry) -> bool:
+    """Tell whether one entry is wanted: all conditions must hold (docs/protocol.md section 4)."""
+    if selection.types is not None and entry.type not in selection.types:
+        return False
+    if selection.level is not None and entry.type == LOG and entry.level < LEVELS[selection.level]:
+        return False
+    if selection.agent is not None and entry.agent is not None and entry.agent not in selection.agent:
+        return False
+    return selection.q is None or has_words(entry, selection.q)
+
+
+def has_words(entry: Entry, text: str) -> bool:
+    """Tell whether the text stands in one of the message's texts, whatever the case."""
+    wanted = text.casefold()
+    words = WORDS.decode(entry.payload)
+    return any(
+        value is not None and wanted in value.casefold()
+        for value in (words.message, words.error, words.task, words.stage, words.agent, words.name, words.description)
+    )

@@ -1,0 +1,134 @@
+"""The latest state of a project, as viewers get it before the tail (docs/protocol.md section 5)."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from relayd.protocol.messages import (
+    AgentStatusUpdate,
+    Message,
+    ProjectProgress,
+    ProjectStarted,
+    WorkflowStageUpdate,
+)
+
+__all__ = ["Agent", "Failure", "Snapshot", "read", "spoken"]
+
+ProjectStatus = Literal["initializing", "in_progress", "completed", "failed", "paused"]
+
+
+class Agent(Struct, omit_defaults=True):
+    """What one agent did last."""
+
+    status: Literal["idle", "working", "completed", "failed"]
+    progress: float
+    last_seen: float
+    """Relay's clock, Unix seconds."""
+    task: str | None = None
+    activity: Literal["thinking", "using_tool", "waiting_for_human", "waiting"] | None = None
+
+
+class Failure(Struct, omit_defaults=True):
+    """An error the project reported."""
+
+    timestamp: float
+    error: str
+    code: str | None = None
+    fatal: bool = True
+
+
+class Snapshot(Struct, kw_only=True, omit_defaults=True):
+    """A project's state at a cursor."""
+
+    project_id: str
+    status: ProjectStatus = "initializing"
+    progress: float = 0
+    name: str | None = None
+    description: str | None = None
+    project_type: str | None = None
+    owner: str | None = None
+    team: str | None = None
+    stage: str | None = None
+    stages_completed: list[str] = field(default_factory=list)
+    message: str | None = None
+    agents: dict[str, Agent] = field(default_factory=dict)
+    agents_forgotten: int = 0
+    """Agents beyond the bound whose last state was let go."""
+    started_at: float | None = None
+    updated_at: float = 0
+    """Relay's clock, Unix seconds."""
+    completed_at: float | None = None
+    estimated_duration_seconds: float | None = None
+    errors: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    urls: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    usage: dict[str, float] = field(default_factory=dict)
+    cursor: str | None = None
+    """What the state is true at."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `connection_established.snapshot`."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+DECODER = msgspec.json.Decoder(Snapshot)
+
+
+def read(data: bytes) -> Snapshot:
+    """Return the snapshot that a journal kept."""
+    return DECODER.decode(data)
+
+
+def spoken(snapshot: Snapshot, now: float) -> list[Message]:
+    """
+    Return the snapshot in the words of a legacy front end, which knows no snapshot.
+
+    Started, progress, agents, stage; all `synthetic` and without `id`, for they stand nowhere in the log.
+    """
+    if not snapshot.counts:
+        return []
+    project_id = snapshot.project_id
+    started = ProjectStarted(
+        project_id=project_id,
+        timestamp=snapshot.started_at or now,
+        name=snapshot.name,
+        estimated_duration_seconds=snapshot.estimated_duration_seconds,
+        synthetic=True,
+    )
+    progress = ProjectProgress(
+        project_id=project_id,
+        timestamp=snapshot.updated_at,
+        progress=snapshot.progress,
+        message=snapshot.message or snapshot.status,
+        synthetic=True,
+    )
+    agents = [
+        AgentStatusUpdate(
+            project_id=project_id,
+            timestamp=agent.last_seen,
+            agent=name,
+            status=agent.status,
+            progress=agent.progress,
+            task=agent.task,
+            activity=agent.activity,
+            synthetic=True,
+        )
+        for name, agent in snapshot.agents.items()
+    ]
+    stages = (
+        [
+            WorkflowStageUpdate(
+                project_id=project_id,
+                timestamp=snapshot.updated_at,
+                stage=snapshot.stage,
+                message=snapshot.stage,
+                synthetic=True,
+            )
+        ]
+        if snapshot.stage
+        else []
+    )
+    return [started, progress, *agents, *stages]

@@ -1,0 +1,80 @@
+"""A batch of bodies on its way into the log: places, repeats and bytes are settled, nothing has changed yet."""
+
+from collections.abc import Container, Sequence
+
+from msgspec import Struct
+
+from relayd.core.repeats import repeat_key
+from relayd.core.timeline import Entry
+from relayd.protocol import codec
+from relayd.protocol.cursor import Cursor, Place
+from relayd.protocol.messages import LEVELS, Message, WorkflowLog
+
+__all__ = ["Said", "StagedBody", "Staging"]
+
+
+class Said(Struct, frozen=True, gc=False):
+    """What one raw event said: its messages (none if it could not be understood) and the id it is recognised by."""
+
+    messages: Sequence[Message]
+    message_id: str | None = None
+
+
+class StagedBody(Struct, frozen=True, gc=False):
+    """One body with its places."""
+
+    offset: int
+    fingerprint: bytes
+    entries: Sequence[tuple[Message, Entry]]
+    repeat_keys: Sequence[int]
+    """Keys of the ids in it that were new."""
+    repeated: int
+
+
+class Staging:
+    """Takes bodies in the log's order; ask it for `bodies` when the batch is full."""
+
+    def __init__(self, log: bytes, epoch: int, known: Container[int]) -> None:
+        """Begin a batch of the log with that identity; `known` are the keys of the repeat window."""
+        self._log = log
+        self.epoch = epoch
+        self._known = known
+        self._new: set[int] = set()
+        self.bodies: list[StagedBody] = []
+
+    def add(self, offset: int, fingerprint: bytes, received_at: float, said: Sequence[Said]) -> StagedBody:
+        """Give the body's events their places and bytes; a repeat keeps its place and says nothing."""
+        entries: list[tuple[Message, Entry]] = []
+        keys: list[int] = []
+        repeated = 0
+        for item, event in enumerate(said):
+            if event.message_id is not None:
+                key = repeat_key(event.message_id)
+                if key in self._known or key in self._new:
+                    repeated += 1
+                    continue
+                # A rejected event does not count as seen: it may be published again once it is understood.
+                if event.messages:
+                    self._new.add(key)
+                    keys.append(key)
+            for part, message in enumerate(event.messages):
+                entries.append(
+                    (message, self._entry(Place(self.epoch, offset, item, part), fingerprint, received_at, message))
+                )
+        body = StagedBody(offset, fingerprint, entries, keys, repeated)
+        self.bodies.append(body)
+        return body
+
+    def _entry(self, place: Place, fingerprint: bytes, received_at: float, message: Message) -> Entry:
+        cursor = str(Cursor(self._log, place.offset, place.item, place.part, fingerprint))
+        message.id = cursor
+        message.received_at = received_at
+        return Entry(
+            place=place,
+            cursor=cursor,
+            payload=codec.encode(message),
+            type=str(type(message).__struct_config__.tag),
+            level=LEVELS[message.level] if isinstance(message, WorkflowLog) else -1,
+            agent=message.agent,
+            received_at=received_at,
+        )
