@@ -41,7 +41,7 @@ class MemoryPresence:
 
     def __init__(self, limit: int = 5) -> None:
         """Let every user hold `limit` places."""
-        self._limit = limit
+        self.limit = limit
         self._by_user: dict[str, Tickets] = {}
         self._by_project: dict[str, Tickets] = {}
         self._by_transport: Counter[str] = Counter()
@@ -54,7 +54,7 @@ class MemoryPresence:
             # Given back before its owner hears of it: should the callback fail, no place is lost for ever.
             self.discard(older)
             older.evict(Disconnect.REPLACED)
-        elif len(places) >= self._limit:
+        elif len(places) >= self.limit:
             raise NoPlace([ticket.holder for ticket in places])
         ticket = MemoryTicket(self, holder, evict)
         self._by_user.setdefault(holder.user, {})[ticket] = None

@@ -1,0 +1,188 @@
+"""
+Who comes in: token, project, place, in this order, the cheap refusals first.
+
+A transport gets sessions from here and from nowhere else, so it cannot skip a step.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from relayd.core.access import Decision, Viewer
+from relayd.core.floor import Verdict
+from relayd.ports import AuthFailed, Holder, JournalError, NoPlace, Ticket
+from relayd.protocol.commands import EVERYTHING, Selection
+from relayd.protocol.cursor import BadCursorError
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.messages import PROJECT_ID
+from relayd.relay.engine import Engine
+from relayd.relay.opening import judge
+from relayd.relay.refusal import Refused
+from relayd.relay.subscription import Watched
+
+__all__ = ["Admission", "Grant", "Handshake"]
+
+
+class Handshake(Struct, frozen=True, kw_only=True):
+    """What a stranger asks for."""
+
+    transport: str
+    project_id: str | None
+    """None: a socket for many projects."""
+    token: str | None
+    after: str | None = None
+    tail: int = 0
+    selection: Selection = EVERYTHING
+    session: str | None = None
+    remote: str = ""
+
+
+class Grant:
+    """A viewer that was let in, with the place it holds."""
+
+    def __init__(self, viewer: Viewer, handshake: Handshake, connection_id: str) -> None:
+        """Begin without a place."""
+        self.viewer = viewer
+        self.connection_id = connection_id
+        self.project_id = handshake.project_id
+        self.remote = handshake.remote
+        self.verdict: Verdict | None = None
+        self.ticket: Ticket | None = None
+        self._evict: Callable[[Disconnect, str], None] | None = None
+        self._evicted: tuple[Disconnect, str] | None = None
+
+    def on_evict(self, close: Callable[[Disconnect, str], None]) -> None:
+        """Call `close` when somebody wants the place back, at once if that has happened."""
+        self._evict = close
+        if self._evicted is not None:
+            close(*self._evicted)
+
+    def evict(self, disconnect: Disconnect) -> None:
+        """End the connection that holds the place."""
+        newer = "a newer connection of the same session took the place"
+        sentence = newer if disconnect is Disconnect.REPLACED else "ended at its user's wish"
+        self._evicted = (disconnect, sentence)
+        if self._evict is not None:
+            self._evict(disconnect, sentence)
+
+    def release(self) -> None:
+        """Give the place back."""
+        if self.ticket is not None:
+            self.ticket.release()
+
+
+class Admission:
+    """Lets viewers in, or says why not."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Admit to an engine."""
+        self.engine = engine
+        self.draining = False
+
+    def open_doors(self, transport: str, *, counts: Mapping[str, int]) -> None:
+        """Refuse everybody when the node can't take more; raises Refused."""
+        if self.draining:
+            raise self._refused(transport, Disconnect.RESTARTING, "this relay is restarting; try again", "draining")
+        if sum(counts.values()) >= self.engine.limits.max_connections:
+            sentence = "this relay is full; try again"
+            raise self._refused(transport, Disconnect.OVERLOADED, sentence, "node_full")
+
+    async def admit(self, handshake: Handshake) -> Grant:
+        """Return a grant that holds a place; raises Refused."""
+        began = self.engine.clock.monotonic()
+        try:
+            grant = await self._admit(handshake)
+        except Refused as refused:
+            self.engine.observer.refused(handshake.transport, refused.disconnect, refused.reason)
+            raise
+        self.engine.observer.admitted(handshake.transport, self.engine.clock.monotonic() - began)
+        return grant
+
+    async def _admit(self, handshake: Handshake) -> Grant:
+        viewer = self.authenticate(handshake.token)
+        grant = Grant(viewer, handshake, secrets.token_hex(8))
+        if handshake.project_id is not None:
+            await self.authorize(viewer, handshake.project_id)
+            grant.verdict = await self.judge(handshake.project_id, handshake.after)
+        await self._take_place(grant, handshake)
+        return grant
+
+    def authenticate(self, token: str | None) -> Viewer:
+        """Return who a token stands for; raises Refused with the same words whatever is wrong with it."""
+        try:
+            return self.engine.verifier.verify(token or "", self.engine.clock.now())
+        except AuthFailed as error:
+            # One sentence for all: which check failed is the operator's to know (metric label), not a stranger's.
+            raise Refused(
+                Disconnect.AUTH_FAILED, "the token is missing, expired or not valid; log in again", error.reason
+            ) from error
+
+    async def authorize(self, viewer: Viewer, project_id: str) -> Watched:
+        """Return the project if the viewer may see it; raises Refused."""
+        if re.search(PROJECT_ID, project_id) is None:
+            sentence = "project_id: use 1 to 128 letters, digits and . _ ~ -, not beginning with a dot"
+            raise Refused(Disconnect.BAD_REQUEST, sentence, "malformed")
+        project = await self.open(project_id)
+        decision = await self.engine.decide(viewer, project.facts)
+        if decision is Decision.DENIED:
+            raise Refused(Disconnect.FORBIDDEN, "you may not see this project; ask its owner", "forbidden")
+        if decision is Decision.UNKNOWN:
+            sentence = "whose project this is has not been published yet; try again"
+            raise Refused(Disconnect.OVERLOADED, sentence, "owner_unknown")
+        return project
+
+    async def open(self, project_id: str) -> Watched:
+        """Return a project, from the journal if need be; raises Refused when that can't be read."""
+        try:
+            return await self.engine.past.open(project_id)
+        except JournalError as error:
+            self.engine.observer.journal_failed(error)
+            raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error
+
+    async def judge(self, project_id: str, after: str | None) -> Verdict | None:
+        """Return what a cursor is worth, None for a fresh viewer; raises Refused."""
+        if after is None:
+            return None
+        try:
+            return await judge(self.engine, project_id, after)
+        except BadCursorError as error:
+            raise Refused(Disconnect.BAD_REQUEST, f"after: {error}", "bad_cursor") from error
+        except JournalError as error:
+            self.engine.observer.journal_failed(error)
+            raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error
+
+    async def _take_place(self, grant: Grant, handshake: Handshake) -> None:
+        holder = Holder(
+            connection_id=grant.connection_id,
+            user=grant.viewer.user,
+            transport=handshake.transport,
+            project_id=handshake.project_id,
+            since=self.engine.clock.now(),
+            session=handshake.session,
+        )
+        try:
+            grant.ticket = await self.engine.presence.take(holder, evict=grant.evict)
+        except NoPlace as error:
+            limit = self.engine.limits.connections_per_user
+            raise Refused(
+                Disconnect.TOO_MANY_CONNECTIONS,
+                f"all {limit} connections of this user are in use; close one of them",
+                "user_limit",
+                data={"limit": limit, "connections": [public(held) for held in error.holders]},
+            ) from error
+
+    def _refused(self, transport: str, disconnect: Disconnect, sentence: str, reason: str) -> Refused:
+        self.engine.observer.refused(transport, disconnect, reason)
+        return Refused(disconnect, sentence, reason)
+
+
+def public(holder: Holder) -> dict[str, object]:
+    """Return what a user may know of a place of its own; the session stays out, for it can take the place over."""
+    return {
+        "connection_id": holder.connection_id,
+        "transport": holder.transport,
+        "project_id": holder.project_id,
+        "since": holder.since,
+    }

@@ -1,0 +1,133 @@
+"""
+The way back to the live viewers, for those behind: fresh, resumed or slow.
+
+It writes from the viewer's own position with drained writes, one envelope at a time, until it stands where its
+group stands; then it joins.  Between the last look at the timeline and the joining nothing awaits.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from relayd.core.channel import Passed
+from relayd.core.floor import Verdict
+from relayd.core.timeline import Entry
+from relayd.ports import Wire
+from relayd.protocol.codec import MAX_ENVELOPE_MESSAGES
+from relayd.relay.engine import Engine
+from relayd.relay.fanout import cut
+from relayd.relay.opening import Opening, open_subscription
+from relayd.relay.subscription import Subscription
+
+__all__ = ["StuckError", "catch_up", "drained", "write_entries"]
+
+
+class StuckError(Exception):
+    """The socket took no byte for too long with data waiting."""
+
+
+async def catch_up(
+    engine: Engine, subscription: Subscription, wire: Wire, *, many: bool, alone: bool
+) -> Opening | None:
+    """
+    Bring a subscription to the live viewers and return None, or return the opening of a gap that must be told first.
+
+    Raises StuckError, ConnectionError, JournalError.
+    """
+    while not join(engine, subscription, alone=alone):
+        cause = why_not_whole(engine, subscription)
+        entries = None if cause else await read(engine, subscription, alone=alone)
+        if entries is None:
+            verdict = Verdict("gap", cause or "below_floor")
+            subscription.gap = ""
+            return await open_subscription(engine, subscription, after=None, tail=engine.limits.tail, verdict=verdict)
+        await write_entries(engine, subscription, entries, wire, many=many)
+    return None
+
+
+def join(engine: Engine, subscription: Subscription, *, alone: bool) -> bool:
+    """Join the live viewers if the subscription stands where they stand.  No await here: an event would be missed."""
+    if why_not_whole(engine, subscription):
+        return False
+    timeline, channel = subscription.project.timeline, subscription.project.channel
+    index = timeline.index_after(subscription.passed.place)
+    if index is None:
+        return False
+    subscription.index = index
+    if index != target(subscription, index, alone=alone):
+        return False
+    if alone:
+        channel.join_alone(subscription)
+    else:
+        channel.join(subscription, subscription.key, index, subscription.passed, engine.fanout.bucket())
+    return True
+
+
+def target(subscription: Subscription, index: int, *, alone: bool) -> int:
+    """Return the index at which the subscription can join."""
+    end = subscription.project.timeline.end
+    return end if alone else subscription.project.channel.target(subscription.key, index, end)
+
+
+def why_not_whole(engine: Engine, subscription: Subscription) -> str:
+    """Return the cause for which what the subscription missed can't be told whole, empty if it can."""
+    if subscription.gap:
+        return subscription.gap
+    floor = engine.log.floor_of(subscription.project.id)
+    if floor is not None and subscription.passed.place < floor.place:
+        return "below_floor"
+    index = subscription.index
+    if index is not None and subscription.project.timeline.end - index > engine.limits.max_backlog:
+        return "lagged"
+    return ""
+
+
+async def read(engine: Engine, subscription: Subscription, *, alone: bool) -> Sequence[Entry] | None:
+    """Return the next entries, from memory or from the journal; None when some of them are gone."""
+    timeline, place = subscription.project.timeline, subscription.passed.place
+    index = timeline.index_after(place)
+    if index is not None:
+        return timeline.slice(index, min(index + MAX_ENVELOPE_MESSAGES, target(subscription, index, alone=alone)))
+    bottom = timeline.bottom
+    entries = await engine.past.read(subscription.project, place, MAX_ENVELOPE_MESSAGES)
+    if entries is not None and not entries and bottom is not None:
+        # The journal holds nothing between: memory goes on from its bottom.
+        subscription.passed = Passed(bottom, subscription.passed.cursor)
+    return entries
+
+
+async def write_entries(
+    engine: Engine, subscription: Subscription, entries: Sequence[Entry], wire: Wire, *, many: bool
+) -> None:
+    """Write entries in as many envelopes as they need, each drained, and move the subscription on."""
+    while entries:
+        wanted, looked_at = cut(entries, subscription.selection, messages=MAX_ENVELOPE_MESSAGES)
+        last = entries[looked_at - 1]
+        if wanted:
+            cursors = {subscription.project.id: last.cursor} if many else None
+            payload = wire.encoding.frame(wanted, last.cursor, engine.clock.now(), cursors)
+            wire.write(payload)
+            engine.observer.replayed(wire.encoding.transport, events=len(wanted), nbytes=len(payload))
+            await drained(wire, engine.limits.stuck_seconds)
+        subscription.passed = Passed(last.place, last.cursor)
+        if subscription.index is not None:
+            subscription.index += looked_at
+        entries = entries[looked_at:]
+
+
+async def drained(wire: Wire, stuck_seconds: float) -> None:
+    """Return when the socket has taken what waits; raises StuckError when it takes no byte for so long."""
+    if wire.buffered() == 0:
+        # The kernel took it all; the others get their turn all the same.
+        await asyncio.sleep(0)
+        return None
+    before = wire.taken()
+    # Not wait_for: a cancelled drain leaves aiohttp's shared waiter cancelled, and the next to wait is cancelled, too.
+    waiter = asyncio.ensure_future(wire.drain())
+    while True:
+        done, _ = await asyncio.wait({waiter}, timeout=stuck_seconds)
+        if done:
+            return waiter.result()
+        after = wire.taken()
+        if after == before:
+            raise StuckError
+        before = after

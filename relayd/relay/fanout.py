@@ -1,0 +1,164 @@
+"""
+The way out.  This is the hot path.
+
+Rule 1: nothing in this module awaits.  Between reading a timeline and joining its channel no other code can run;
+        that is why a hand-over from replay to live has no gap.
+Rule 2: a payload is built once for a group and the same bytes are pushed to each member; no task is woken.
+Rule 3: whoever's buffer is full leaves the group with what it has passed, and costs the others nothing.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+
+from relayd.core.channel import Group, Passed
+from relayd.core.pacing import Governor, TokenBucket
+from relayd.core.selection import passes
+from relayd.core.timeline import Entry
+from relayd.ports import Clock, Observer
+from relayd.protocol.codec import MAX_ENVELOPE_BYTES, MAX_ENVELOPE_MESSAGES
+from relayd.protocol.commands import EVERYTHING, Selection
+from relayd.relay.limits import Limits
+from relayd.relay.subscription import Subscription, Watched, WatchedLog
+
+__all__ = ["Fanout", "cut"]
+
+
+def cut(
+    entries: Sequence[Entry],
+    selection: Selection,
+    *,
+    messages: int,
+    nbytes: int = MAX_ENVELOPE_BYTES,
+    first: bool = True,
+) -> tuple[list[Entry], int]:
+    """
+    Return the wanted entries that fit into an envelope, and how many entries were looked at to find them.
+
+    If the envelope is empty so far (`first`), one entry always fits: a larger event travels alone.
+    """
+    wanted: list[Entry] = []
+    for looked_at, entry in enumerate(entries):
+        if selection is not EVERYTHING and not passes(selection, entry):
+            continue
+        nbytes -= len(entry.payload)
+        if len(wanted) == messages or (nbytes < 0 and (wanted or not first)):
+            return wanted, looked_at
+        wanted.append(entry)
+    return wanted, len(entries)
+
+
+class Fanout:
+    """Serves groups as their pace allows; what must wait stands in one queue with one timer."""
+
+    def __init__(self, log: WatchedLog, *, observer: Observer, clock: Clock, limits: Limits) -> None:
+        """Serve the viewers of a log."""
+        self._log = log
+        self._observer = observer
+        self._clock = clock
+        self.limits = limits
+        self._queue: list[tuple[float, int, Callable[[float], None]]] = []
+        self._number = count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = float("inf")
+        self.governor = Governor(clock.monotonic())
+
+    def bucket(self) -> TokenBucket:
+        """Return a fresh pace for a group."""
+        return TokenBucket(self.limits.outbound, self._clock.monotonic())
+
+    def flush(self, projects: Iterable[Watched]) -> None:
+        """Serve everybody who watches these projects and whose pace allows it."""
+        began = self._clock.monotonic()
+        for project in projects:
+            for group in project.channel:
+                if not group.waiting:
+                    self._serve(project, group, began)
+            for member in project.channel.alone:
+                member.follower.stir(member)
+        self._run_queue(self._clock.monotonic())
+        ended = self._clock.monotonic()
+        self.governor.spent(ended - began, ended)
+
+    def later(self, seconds: float, serve: Callable[[float], None]) -> None:
+        """Call `serve(now)` in so many seconds, in one queue for the whole process."""
+        heapq.heappush(self._queue, (self._clock.monotonic() + seconds, next(self._number), serve))
+        self._set_timer()
+
+    def give_up_all(self, cause: str) -> None:
+        """Tell every viewer that its past is not whole any more: the log has a hole or is another one."""
+        for project in list(self._log.projects.values()):
+            for group in project.channel:
+                self._jump(group, cause)
+            for member in list(project.channel.alone):
+                member.fall_behind(member.passed, cause)
+
+    def _serve(self, project: Watched, group: Group[Subscription], now: float) -> None:
+        timeline = project.timeline
+        if group.index < timeline.base or timeline.end - group.index > self.limits.max_backlog:
+            self._jump(group, "lagged")
+            return
+        selection, encoding = group.key
+        while group.index < timeline.end and group.members:
+            frames = int(group.bucket.refill(now, self.governor.slowdown))
+            if frames < 1:
+                self._wait(project, group)
+                return
+            entries = timeline.slice(group.index, group.index + MAX_ENVELOPE_MESSAGES)
+            wanted, looked_at = cut(entries, selection, messages=MAX_ENVELOPE_MESSAGES if encoding.envelope else frames)
+            passed = Passed(entries[looked_at - 1].place, entries[looked_at - 1].cursor)
+            if wanted:
+                group.bucket.take(now, 1 if encoding.envelope else len(wanted))
+                at_end = group.index + looked_at == timeline.end
+                self._push(group, wanted, self._log.head_cursor() if at_end else passed.cursor)
+            group.index += looked_at
+            group.passed = passed
+        if group.members:
+            project.channel.meet(group)
+
+    def _push(self, group: Group[Subscription], wanted: Sequence[Entry], cursor: str) -> None:
+        _, encoding = group.key
+        now = self._clock.now()
+        payload = encoding.frame(wanted, cursor, now)
+        viewers = len(group.members)
+        behind = [member for member in group.members if not member.push(payload)]
+        for member in behind:
+            member.fall_behind(group.passed)
+        self._observer.flushed(
+            encoding.transport,
+            viewers=viewers - len(behind),
+            events=len(wanted),
+            nbytes=len(payload),
+            oldest_age=now - wanted[0].received_at,
+        )
+
+    def _jump(self, group: Group[Subscription], cause: str) -> None:
+        for member in list(group.members):
+            member.fall_behind(group.passed, cause)
+
+    def _wait(self, project: Watched, group: Group[Subscription]) -> None:
+        def serve(now: float) -> None:
+            group.waiting = False
+            self._serve(project, group, now)
+
+        group.waiting = True
+        self.later(group.bucket.due(slowdown=self.governor.slowdown), serve)
+
+    def _run_queue(self, now: float) -> None:
+        while self._queue and self._queue[0][0] <= now:
+            heapq.heappop(self._queue)[2](now)
+
+    def _set_timer(self) -> None:
+        if not self._queue or self._queue[0][0] >= self._timer_due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = self._queue[0][0]
+        delay = max(0.0, self._timer_due - self._clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+
+    def _wake(self) -> None:
+        self._timer, self._timer_due = None, float("inf")
+        self.flush(())
+        self._set_timer()

@@ -1,0 +1,137 @@
+"""What a viewer says on a socket, and the answers (docs/protocol.md section 2)."""
+
+import msgspec
+
+from relayd.protocol.commands import (
+    EVERYTHING,
+    BadCommandError,
+    Filter,
+    Ping,
+    Pong,
+    Refresh,
+    Selection,
+    Subscribe,
+    Unsubscribe,
+    parse,
+)
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.messages import Notice
+from relayd.relay.admission import Admission
+from relayd.relay.refusal import Refused
+from relayd.relay.session import Session
+
+__all__ = ["hear"]
+
+
+class PongAnswer(msgspec.Struct, tag="pong", tag_field="type", omit_defaults=True):
+    """The answer to a JSON ping: how fresh the viewer is."""
+
+    server_time: float
+    head: str
+    cursor: str | None = None
+    lag_seconds: float | None = None
+
+
+async def hear(session: Session, admission: Admission, text: str) -> None:
+    """Do what a text frame asks for; a frame that can't be read ends the session."""
+    try:
+        command = parse(text)
+    except BadCommandError as error:
+        session.close(Disconnect.BAD_REQUEST, str(error))
+        return
+    match command:
+        case Ping():
+            session.push(session.encoding.say(b"pong" if text == "ping" else pong(session)))
+        case Pong():
+            pass
+        case Subscribe():
+            await subscribe(session, admission, command)
+        case Unsubscribe(project_id=project_id):
+            there = session.unsubscribe(project_id)
+            session.notice(Notice(code="UNSUBSCRIBED" if there else "NOT_SUBSCRIBED", project_id=project_id))
+        case Filter():
+            change_filter(session, command)
+        case Refresh(token=token):
+            refresh(session, admission, token)
+        case _:
+            # An unknown type: newer clients may say more than this relay understands.
+            admission.engine.observer.noticed("command_ignored", {"connection_id": session.grant.connection_id})
+
+
+def pong(session: Session) -> bytes:
+    """Return the JSON answer to a JSON ping."""
+    engine = session.engine
+    head_offset = engine.source.state().head_offset
+    behind = head_offset is not None and engine.log.head is not None and engine.log.head.offset < head_offset
+    answer = PongAnswer(
+        server_time=engine.clock.now(),
+        head=engine.log.head_cursor(),
+        cursor=session.cursor() or None,
+        lag_seconds=None if behind else 0.0,
+    )
+    return msgspec.json.encode(answer)
+
+
+async def subscribe(session: Session, admission: Admission, command: Subscribe) -> None:
+    """Add a project to a socket that carries many; a refusal is a notice and the socket stays."""
+    project_id = command.project_id
+    try:
+        if not session.many:
+            raise Refused(Disconnect.BAD_REQUEST, "this socket is for one project; use the one for many", "not_many")
+        if project_id in session.subscriptions:
+            raise Refused(Disconnect.BAD_REQUEST, "subscribed already; unsubscribe first", "twice")
+        if len(session.subscriptions) >= admission.engine.limits.max_subscriptions:
+            limit = admission.engine.limits.max_subscriptions
+            raise Refused(
+                Disconnect.TOO_MANY_CONNECTIONS,
+                f"{limit} subscriptions are the most a socket can have",
+                "subscriptions",
+            )
+        await admission.authorize(session.grant.viewer, project_id)
+        verdict = await admission.judge(project_id, command.after)
+        # Again, because it may have been shelved while the cursor was looked up; nothing awaits from here on.
+        project = await admission.open(project_id)
+    except Refused as refused:
+        admission.engine.observer.refused(session.encoding.transport, refused.disconnect, refused.reason)
+        session.notice(
+            Notice(
+                code=refused.disconnect.name, project_id=project_id, detail=refused.sentence, data=refused.data or None
+            )
+        )
+        return
+    if not session.ended.done():
+        tail = admission.engine.limits.tail
+        session.subscribe(project, plain(command.filter), after=command.after, tail=tail, verdict=verdict)
+
+
+def change_filter(session: Session, command: Filter) -> None:
+    """Change what is wanted, and say from which cursor on."""
+    project_id = command.project_id
+    if project_id is None and len(session.subscriptions) == 1:
+        project_id = next(iter(session.subscriptions))
+    subscription = session.subscriptions.get(project_id or "")
+    if subscription is None:
+        detail = "name the `project_id` of a subscription of this socket"
+        session.notice(Notice(code="NOT_SUBSCRIBED", project_id=project_id, detail=detail))
+        return
+    cursor = session.select(subscription, plain(command.filter))
+    session.notice(Notice(code="FILTERED", project_id=subscription.project.id, cursor=cursor))
+
+
+def refresh(session: Session, admission: Admission, token: str) -> None:
+    """Go on until the newer token expires; one that is bad, or another user's, ends the session."""
+    try:
+        viewer = admission.authenticate(token)
+        if viewer.user != session.grant.viewer.user:
+            raise Refused(Disconnect.AUTH_FAILED, "the new token is another user's; connect anew", "other_user")
+    except Refused as refused:
+        session.close(refused.disconnect, refused.sentence)
+        return
+    session.grant.viewer = viewer
+    session.watch_expiry()
+    session.notice(Notice(code="REFRESHED", data={"token_expires_at": viewer.expires_at}))
+
+
+def plain(selection: Selection) -> Selection:
+    """Return the one value that stands for no selection, which the fan-out knows by identity."""
+    return EVERYTHING if selection == EVERYTHING else selection

@@ -1,0 +1,192 @@
+"""
+The way in: bodies become messages, messages get their places, and only then does anybody see them.
+
+From `log.stage` to `fanout.flush` nothing awaits, except that a log which can't be read again is written to the
+journal in between, before anything changed.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from relayd.core.staging import Said, StagedBody, Staging
+from relayd.dialects.delivery import Delivery, Dialect, Item, Reason
+from relayd.ports import JournalError, LogBreak, Position, Receipt, Rejected
+from relayd.protocol import codec
+from relayd.protocol.cursor import Cursor, fingerprint
+from relayd.relay.engine import Engine
+from relayd.relay.keeper import Keeper
+
+__all__ = ["Intake"]
+
+SLICE_BYTES = 256 * 1024
+SLICE_BODIES = 100
+"""So much is taken in before the loop gets its turn."""
+
+KEPT_BYTES = 64 * 1024
+"""So much of a rejected event is kept; more would let one publisher fill the journal."""
+
+
+class Reading(Struct, frozen=True, gc=False):
+    """A delivery and what its dialect made of it."""
+
+    delivery: Delivery
+    items: Sequence[Item]
+
+
+class Intake:
+    """Takes what a source has, for ever."""
+
+    def __init__(self, engine: Engine, dialect: Dialect, keeper: Keeper) -> None:
+        """Read for an engine."""
+        self._engine = engine
+        self._dialect = dialect
+        self._keeper = keeper
+        self.passes = 0
+        """How often it came round; a watchdog looks at it."""
+
+    async def run(self, position: Position | None) -> None:
+        """Take in from behind a position until cancelled."""
+        batches = self._engine.source.batches(position)
+        try:
+            async for batch in batches:
+                if isinstance(batch, LogBreak):
+                    self._break(batch)
+                else:
+                    for part in slices(batch):
+                        await self._take(part)
+                        # The loop gets a turn: viewers are served between two parts of a large batch.
+                        await asyncio.sleep(0)
+                self.passes += 1
+        finally:
+            await batches.aclose()
+
+    def _break(self, broken: LogBreak) -> None:
+        log = self._engine.log
+        if log.head is None and broken.cause == "truncated":
+            return
+        self._keeper.raise_floor(log.break_(broken.cause))
+        self._engine.observer.broke(broken.cause)
+        self._engine.fanout.give_up_all(broken.cause)
+
+    async def _take(self, deliveries: Sequence[Delivery]) -> None:
+        readings = [Reading(delivery, self._read(delivery)) for delivery in deliveries]
+        log, source = self._engine.log, self._engine.source
+        log.pinned = {message.project_id for reading in readings for item in reading.items for message in item.messages}
+        await self._engine.past.open_all(log.pinned)
+        if log.head is None and source.replays and deliveries[0].offset > 0 and log.floor is None:
+            self._keeper.raise_floor(log.begin_at(deliveries[0].offset))
+        staging = log.stage()
+        bodies = [self._stage(staging, reading) for reading in readings]
+        rejected = [event for reading in readings for event in self._rejected(reading, staging.epoch)]
+        if source.replays:
+            touched = log.apply(staging)
+            self._keeper.keep(staging, rejected, touched)
+        else:
+            try:
+                await self._keeper.commit(staging, rejected)
+            except JournalError:
+                source.fail(deliveries)
+                return
+            touched = log.apply(staging)
+            self._keeper.note(touched)
+        self._engine.fanout.flush(touched)
+        self._tell(bodies, rejected)
+        limits = self._engine.limits
+        log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)
+        source.settle([self._receipt(reading, body) for reading, body in zip(readings, bodies, strict=True)])
+        await self._keeper.room()
+
+    def _read(self, delivery: Delivery) -> Sequence[Item]:
+        try:
+            items = self._dialect.feed(delivery)
+        except Exception as error:  # noqa: BLE001  # the net for one poison event: the next must not suffer
+            incident = self._engine.observer.failed("dialect", error)
+            detail = f"a fault of ours while reading it, incident {incident}; replay it once that is mended"
+            return [Item(reason=Reason.MAPPING_FAILED, detail=detail, raw=delivery.body)]
+        if delivery.projects is None:
+            return items
+        return [allowed(item, delivery.projects) for item in items]
+
+    def _stage(self, staging: Staging, reading: Reading) -> StagedBody:
+        delivery = reading.delivery
+        mark = fingerprint(self._engine.log.identity, delivery.message_id, delivery.body)
+        said = [Said(item.messages, item.message_id) for item in reading.items]
+        return staging.add(delivery.offset, mark, delivery.received_at, said)
+
+    def _rejected(self, reading: Reading, epoch: int) -> Iterator[Rejected]:
+        delivery = reading.delivery
+        for number, item in enumerate(reading.items):
+            if item.reason is None:
+                continue
+            cursor = self._cursor(delivery, number)
+            yield Rejected(
+                cursor=str(cursor),
+                place=cursor.place(epoch),
+                reason=item.reason.value,
+                detail=item.detail,
+                headers={
+                    **delivery.headers,
+                    **{
+                        name: value
+                        for name in ("message_id", "content_type", "exchange", "user_id")
+                        if (value := getattr(delivery, name)) is not None
+                    },
+                },
+                body=item.raw[:KEPT_BYTES],
+                received_at=delivery.received_at,
+                truncated=len(item.raw) > KEPT_BYTES,
+            )
+
+    def _cursor(self, delivery: Delivery, item: int) -> Cursor:
+        identity = self._engine.log.identity
+        return Cursor(identity, delivery.offset, item, 0, fingerprint(identity, delivery.message_id, delivery.body))
+
+    def _receipt(self, reading: Reading, body: StagedBody) -> Receipt:
+        items = reading.items
+        return Receipt(
+            delivery=reading.delivery,
+            cursor=str(self._cursor(reading.delivery, max(0, len(items) - 1))),
+            accepted=len(items) - body.repeated - sum(item.reason is not None for item in items),
+            repeated=body.repeated,
+            rejected=[item for item in items if item.reason is not None],
+        )
+
+    def _tell(self, bodies: Sequence[StagedBody], rejected: Sequence[Rejected]) -> None:
+        observer = self._engine.observer
+        counts: dict[str, int] = {}
+        nbytes = 0
+        for body in bodies:
+            for _, entry in body.entries:
+                counts[entry.type] = counts.get(entry.type, 0) + 1
+                nbytes += len(entry.payload)
+        if counts:
+            observer.ingested(counts, nbytes)
+        if repeated := sum(body.repeated for body in bodies):
+            observer.repeated(repeated)
+        for event in rejected:
+            observer.rejected(event)
+
+
+def slices(batch: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """Cut a batch into parts that can be taken in without keeping the loop for long."""
+    part: list[Delivery] = []
+    nbytes = 0
+    for delivery in batch:
+        part.append(delivery)
+        nbytes += len(delivery.body)
+        if nbytes >= SLICE_BYTES or len(part) >= SLICE_BODIES:
+            yield part
+            part, nbytes = [], 0
+    if part:
+        yield part
+
+
+def allowed(item: Item, projects: frozenset[str]) -> Item:
+    """Return the item, rejected if it speaks for a project that its publisher may not speak for."""
+    for message in item.messages:
+        if message.project_id not in projects:
+            detail = f"project_id: the publisher's token does not grant {message.project_id!r}"
+            return Item(reason=Reason.FORBIDDEN_PROJECT, detail=detail, raw=codec.encode(message))
+    return item

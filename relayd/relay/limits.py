@@ -1,0 +1,35 @@
+"""Every bound the relay keeps, as plain values; config says where they come from, docs/configuration.md why."""
+
+from msgspec import Struct
+
+from relayd.core.pacing import Pace
+
+__all__ = ["Limits"]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds; times in seconds."""
+
+    connections_per_user: int = 5
+    max_connections: int = 10_000
+    max_subscriptions: int = 100
+    inbound: Pace = Pace(rate=100, burst=100)
+    """Frames a viewer may send."""
+    outbound: Pace = Pace(rate=100, burst=10)
+    """Live frames a viewer gets."""
+    max_backlog: int = 10_000
+    """Events a connected viewer may be behind before it jumps."""
+    tail: int = 100
+    max_tail: int = 1_000
+    timeline_events: int = 1_000
+    timeline_bytes: int = 256 * 1024 * 1024
+    projects: int = 5_000
+    heartbeat_seconds: float = 25
+    stuck_seconds: float = 30
+    grace_seconds: float = 10
+    """How long a connection outlives its token."""
+    drain_seconds: float = 20
+    ahead_seconds: float = 5
+    """How long a viewer may wait for a replica that lags behind its cursor."""
+    commit_seconds: float = 0.25
+    commit_bytes: int = 1024 * 1024

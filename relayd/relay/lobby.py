@@ -1,0 +1,93 @@
+"""
+Signs of life, spread over the interval.
+
+Not the library's heartbeat: it rounds timers to whole seconds, and thousands of viewers then stall the loop at once.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+from relayd.protocol.disconnect import Disconnect
+from relayd.relay.engine import Engine
+from relayd.relay.session import Session
+
+__all__ = ["Lobby"]
+
+SLOT_SECONDS = 0.25
+
+
+class Lobby:
+    """All streaming sessions of this relay: their heartbeat and their common end."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Begin empty."""
+        self._engine = engine
+        slots = max(1, round(engine.limits.heartbeat_seconds / SLOT_SECONDS))
+        self._slots: list[dict[Session, int]] = [{} for _ in range(slots)]
+        self._next = 0
+        self._stuck: dict[Session, tuple[int, float]] = {}
+        """How many bytes the kernel had taken, and since when it is so many."""
+
+    def __len__(self) -> int:
+        """Return how many sessions there are."""
+        return sum(len(slot) for slot in self._slots)
+
+    def __iter__(self) -> Iterator[Session]:
+        """Iterate over a copy of all sessions."""
+        return iter([session for slot in self._slots for session in slot])
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the number of sessions by transport."""
+        counts: dict[str, int] = {}
+        for session in self:
+            transport = session.encoding.transport
+            counts[transport] = counts.get(transport, 0) + 1
+        return counts
+
+    def enter(self, session: Session) -> None:
+        """Take a session in, into the slot with the fewest, until it ends."""
+        slot = min(self._slots, key=len)
+        slot[session] = 0
+
+        def leave(_: object) -> None:
+            slot.pop(session, None)
+            self._stuck.pop(session, None)
+
+        session.ended.add_done_callback(leave)
+
+    async def turn(self) -> None:
+        """Turn the wheel for ever: each session has its beat once in an interval."""
+        while True:
+            await asyncio.sleep(self._engine.limits.heartbeat_seconds / len(self._slots))
+            slot = self._slots[self._next]
+            self._next = (self._next + 1) % len(self._slots)
+            for session in list(slot):
+                self._visit(session)
+
+    def _visit(self, session: Session) -> None:
+        now, limits = self._engine.clock.monotonic(), self._engine.limits
+        if session.wire.answers and now - session.heard_at > 2 * limits.heartbeat_seconds:
+            session.close(Disconnect.IDLE_TIMEOUT, "no sign of life; come back with your cursor")
+            return
+        taken = session.wire.taken()
+        before, since = self._stuck.get(session, (-1, now))
+        if session.wire.buffered() == 0 or taken != before:
+            self._stuck[session] = (taken, now)
+        elif now - since >= limits.stuck_seconds:
+            session.close(Disconnect.STUCK, "the socket took no byte with data waiting; come back with your cursor")
+            return
+        session.beat()
+
+    async def empty(self, seconds: float) -> None:
+        """End all sessions with RESTARTING, spread over the time, each told when to come back."""
+        sessions = list(self)
+        if not sessions:
+            return
+        step = seconds / len(sessions)
+        for number, session in enumerate(sessions):
+            # Those who leave early wait longer, so that nobody comes back to a relay that is still going.
+            left = seconds - number * step
+            retry = int(1_000 * (left + 1 + (number % 10) / 10))
+            session.close(Disconnect.RESTARTING, "this relay is restarting; come back with your cursor", retry)
+            if step > 0:
+                await asyncio.sleep(step)

@@ -1,0 +1,54 @@
+"""Why somebody is not let in."""
+
+from typing import Any
+
+from relayd.protocol.disconnect import Disconnect
+
+__all__ = ["NotFound", "Refused"]
+
+
+class Refused(Exception):
+    """
+    A viewer is not let in, or a subscription is not begun.
+
+    `sentence` tells the viewer what to do, `reason` is a closed metric label, `data` goes into the HTTP body or a
+    notice.
+    """
+
+    def __init__(
+        self, disconnect: Disconnect, sentence: str, reason: str, *, data: dict[str, Any] | None = None
+    ) -> None:
+        """Keep all of it."""
+        super().__init__(sentence)
+        self.disconnect = disconnect
+        self.sentence = sentence
+        self.reason = reason
+        self.data = data or {}
+
+    @property
+    def http_status(self) -> int:
+        """The status over HTTP."""
+        return self.disconnect.http_status
+
+    @property
+    def http_code(self) -> str:
+        """The code in the body over HTTP."""
+        return self.disconnect.http_code
+
+
+class NotFound(Refused):  # it is no error of ours, but what a question is answered
+    """There is no such thing; only asked over HTTP, so it has no row in the table of endings."""
+
+    def __init__(self, sentence: str) -> None:
+        """Keep the sentence."""
+        super().__init__(Disconnect.BAD_REQUEST, sentence, "not_found")
+
+    @property
+    def http_status(self) -> int:
+        """404."""
+        return 404
+
+    @property
+    def http_code(self) -> str:
+        """The code in the body."""
+        return "NOT_FOUND"

@@ -1,0 +1,255 @@
+"""
+One streaming connection from its first word to its end.
+
+Everyone who wants an end calls `close`; the first reason stands; nobody else closes sockets.  An idle session
+owns no task: the transport's handler is the only one, a second runs only while something is behind.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from relayd.core.floor import Verdict
+from relayd.core.pacing import TokenBucket
+from relayd.ports import Encoding, JournalError, Wire
+from relayd.protocol import codec
+from relayd.protocol.commands import Selection
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.messages import Notice
+from relayd.relay.admission import Grant
+from relayd.relay.bundle import Bundle
+from relayd.relay.catchup import StuckError, catch_up, drained, write_entries
+from relayd.relay.engine import Engine
+from relayd.relay.opening import Opening, established, open_subscription
+from relayd.relay.subscription import Subscription, Watched
+
+__all__ = ["Ending", "Session"]
+
+EXPIRY_NOTICE = 60.0
+"""Seconds before its token's expiry that a viewer is told to refresh it."""
+
+MAX_TIMER = 86_400.0
+"""A timer further off is set anew on the way; loops don't take times of years."""
+
+
+class Ending(Struct, frozen=True):
+    """Why a connection ended."""
+
+    disconnect: Disconnect
+    sentence: str
+    retry_after_ms: int
+
+
+class Start(Struct, frozen=True):
+    """What a new subscription asked for; `verdict` is what its cursor is worth."""
+
+    after: str | None
+    tail: int
+    verdict: Verdict | None
+
+
+class Session:
+    """The subscriptions of one socket and its way to the end."""
+
+    def __init__(self, engine: Engine, grant: Grant, wire: Wire, *, many: bool) -> None:
+        """Begin for a viewer that was let in; with `many` it may subscribe to several projects."""
+        self.engine = engine
+        self.grant = grant
+        self.wire = wire
+        self.many = many
+        self.subscriptions: dict[str, Subscription] = {}
+        self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self.heard_at = engine.clock.monotonic()
+        self.frames_in = 0
+        self._inbound = TokenBucket(engine.limits.inbound, engine.clock.monotonic())
+        self._bundle = Bundle(engine, wire, many=many)
+        self._starts: dict[Subscription, Start] = {}
+        self._behind: dict[Subscription, None] = {}
+        self._catching: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._began = engine.clock.monotonic()
+        grant.on_evict(self.close)
+        self.watch_expiry()
+
+    # -- subscriptions ------------------------------------------------------------------------------------------
+
+    def subscribe(
+        self, project: Watched, selection: Selection, *, after: str | None, tail: int, verdict: Verdict | None
+    ) -> Subscription:
+        """Add a project; what it begins with is written by the catch-up."""
+        subscription = Subscription(self, project, selection)
+        self.subscriptions[project.id] = subscription
+        project.channel.fall(subscription)
+        self._starts[subscription] = Start(after, tail, verdict)
+        self.fell_behind(subscription)
+        return subscription
+
+    def unsubscribe(self, project_id: str) -> bool:
+        """Take a project off; False if it was not there."""
+        subscription = self.subscriptions.pop(project_id, None)
+        if subscription is None:
+            return False
+        subscription.project.channel.leave(subscription)
+        self._bundle.leave(subscription)
+        self._behind.pop(subscription, None)
+        self._starts.pop(subscription, None)
+        return True
+
+    def select(self, subscription: Subscription, selection: Selection) -> str:
+        """Change what is wanted from here on and return the cursor from which it holds."""
+        group = subscription.project.channel.group_of(subscription)
+        if group is not None:
+            subscription.fall_behind(group.passed)
+        subscription.selection = selection
+        return subscription.cursor(self.engine.log)
+
+    # -- as a follower ------------------------------------------------------------------------------------------
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the viewer reads."""
+        return self.wire.encoding
+
+    def push(self, payload: bytes) -> bool:
+        """Write now, or refuse and write nothing."""
+        return self.wire.push(payload)
+
+    def stir(self, subscription: Subscription) -> None:
+        """Hand news over to the bundle."""
+        self._bundle.stir(subscription)
+
+    def fell_behind(self, subscription: Subscription) -> None:
+        """Catch up in a task of its own; one for all subscriptions of the socket."""
+        self._bundle.leave(subscription)
+        self._behind[subscription] = None
+        if self._catching is None and not self.ended.done():
+            self._catching = asyncio.get_running_loop().create_task(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        try:
+            await drained(self.wire, self.engine.limits.stuck_seconds)
+            while self._behind:
+                subscription = next(iter(self._behind))
+                await self._bring_back(subscription)
+                self._behind.pop(subscription, None)
+        except StuckError:
+            self.close(Disconnect.STUCK, "the socket took no byte with data waiting; come back with your cursor")
+        except ConnectionError:
+            self.close(Disconnect.NORMAL, "the viewer is gone")
+        except JournalError as error:
+            self.engine.observer.journal_failed(error)
+            self.close(Disconnect.OVERLOADED, "the relay can't read its journal; come back with your cursor")
+        except Exception as error:  # noqa: BLE001  # the net for one broken session: the others must go on
+            incident = self.engine.observer.failed("session", error)
+            self.close(Disconnect.SERVER_ERROR, f"a fault of ours, incident {incident}")
+        finally:
+            self._catching = None
+
+    async def _bring_back(self, subscription: Subscription) -> None:
+        start = self._starts.pop(subscription, None)
+        opening: Opening | None = None
+        if start is not None:
+            opening = await open_subscription(
+                self.engine, subscription, after=start.after, tail=start.tail, verdict=start.verdict
+            )
+        while subscription in self._behind:
+            if opening is not None:
+                await self._open(subscription, opening)
+            alone = self.many or not subscription.project.channel.shares(subscription.key)
+            opening = await catch_up(self.engine, subscription, self.wire, many=self.many, alone=alone)
+            if opening is None:
+                return
+
+    async def _open(self, subscription: Subscription, opening: Opening) -> None:
+        passed, project_id = subscription.passed, subscription.project.id
+        first = established(
+            self.engine,
+            opening,
+            project_id=project_id,
+            connection_id=self.grant.connection_id,
+            expires_at=self.grant.viewer.expires_at,
+        )
+        self.wire.write(self.encoding.say(codec.encode(first), opening.cursor))
+        for message in opening.spoken:
+            self.wire.write(self.encoding.say(codec.encode(message)))
+        await drained(self.wire, self.engine.limits.stuck_seconds)
+        await write_entries(self.engine, subscription, opening.entries, self.wire, many=self.many)
+        # The tail ends where the opening was taken, even if its last entries were not wanted.
+        subscription.passed = passed
+
+    # -- signs of life ------------------------------------------------------------------------------------------
+
+    def count_frame(self) -> bool:
+        """Count a frame from the viewer, whatever it is; False when there are too many of them."""
+        self.heard_at = self.engine.clock.monotonic()
+        self.frames_in += 1
+        if self._inbound.take(self.heard_at):
+            return True
+        rate = int(self.engine.limits.inbound.rate)
+        self.close(Disconnect.RATE_EXCEEDED, f"more than {rate} frames in a second; send fewer")
+        return False
+
+    def beat(self) -> bool:
+        """Send a sign of life that tells the cursor where it can; False if the buffer is full."""
+        return self.wire.push(self.encoding.beat(self.cursor()))
+
+    def cursor(self) -> str:
+        """Return what the viewer has passed, empty when it watches many projects or none."""
+        if self.many or not self.subscriptions:
+            return ""
+        return next(iter(self.subscriptions.values())).cursor(self.engine.log)
+
+    def notice(self, notice: Notice) -> None:
+        """Tell a modern viewer something beside the log; a full buffer loses it, for it is advice only."""
+        if self.encoding.modern:
+            self.wire.push(self.encoding.say(msgspec.json.encode(notice)))
+
+    def watch_expiry(self) -> None:
+        """Set the timer that ends the connection when its token has expired and the grace is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        left = self.grant.viewer.expires_at - self.engine.clock.now()
+        delay = min(MAX_TIMER, max(0.0, left - EXPIRY_NOTICE))
+        self._timer = asyncio.get_running_loop().call_later(delay, self._warn_of_expiry)
+
+    def _warn_of_expiry(self) -> None:
+        left = self.grant.viewer.expires_at - self.engine.clock.now()
+        if left > EXPIRY_NOTICE + 1:
+            self.watch_expiry()
+            return
+        self.notice(Notice(code="TOKEN_EXPIRING", detail=f"the token expires in {max(0, int(left))} s; send a refresh"))
+        delay = max(0.0, left + self.engine.limits.grace_seconds)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        self.close(Disconnect.TOKEN_EXPIRED, "the token has expired; get a new one and resume with your cursor")
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def close(self, disconnect: Disconnect, sentence: str = "", retry_after_ms: int | None = None) -> None:
+        """End the connection; the first reason stands, and the place is free before anything is awaited."""
+        if self.ended.done():
+            return
+        self.grant.release()
+        for project_id in list(self.subscriptions):
+            self.unsubscribe(project_id)
+        if self._catching is not None:
+            self._catching.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        retry = disconnect.retry_after_ms if retry_after_ms is None else retry_after_ms
+        self.ended.set_result(Ending(disconnect, sentence or disconnect.label.replace("_", " "), retry))
+        self.engine.observer.disconnected(self._summary(), disconnect)
+
+    def _summary(self) -> dict[str, Any]:
+        return {
+            "connection_id": self.grant.connection_id,
+            "transport": self.encoding.transport,
+            "user": self.grant.viewer.user,
+            "project_id": self.grant.project_id,
+            "remote": self.grant.remote,
+            "seconds": round(self.engine.clock.monotonic() - self._began, 3),
+            "frames_in": self.frames_in,
+        }

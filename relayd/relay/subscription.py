@@ -1,0 +1,88 @@
+"""One viewer's interest in one project: the member that channels hold."""
+
+from typing import Protocol
+
+from relayd.core.channel import Key, Passed
+from relayd.core.floor import BELOW_ALL
+from relayd.core.log import Log
+from relayd.core.project import Project
+from relayd.ports import Encoding
+from relayd.protocol.commands import Selection
+from relayd.protocol.cursor import BEGINNING
+
+__all__ = ["Follower", "Subscription", "Watched", "WatchedLog"]
+
+
+class Follower(Protocol):
+    """What a subscription belongs to."""
+
+    @property
+    def encoding(self) -> Encoding:
+        """How it reads."""
+        ...
+
+    def push(self, payload: bytes) -> bool:
+        """Write now, or refuse and write nothing."""
+        ...
+
+    def fell_behind(self, subscription: "Subscription") -> None:
+        """Take note that the subscription left its group and must catch up from what it has passed."""
+        ...
+
+    def stir(self, subscription: "Subscription") -> None:
+        """Take note that there is news for a subscription that is served on its own."""
+        ...
+
+
+class Subscription:
+    """A follower, a project and a selection; identity is equality, so that a channel can hold it."""
+
+    __slots__ = ("follower", "gap", "index", "passed", "project", "selection")
+
+    def __init__(self, follower: Follower, project: "Watched", selection: Selection) -> None:
+        """Begin before everything; whoever opens it says where it stands."""
+        self.follower = follower
+        self.project = project
+        self.selection = selection
+        self.passed = Passed(BELOW_ALL, BEGINNING)
+        """Meaningful while it is in no group."""
+        self.index: int | None = None
+        """Of the next entry in the timeline; known once it has been live, and while it is served on its own."""
+        self.gap = ""
+        """Why its past is not whole any more; told before anything else."""
+
+    @property
+    def key(self) -> Key:
+        """What it must have in common with others to share their bytes."""
+        return (self.selection, self.follower.encoding)
+
+    @property
+    def live(self) -> bool:
+        """Tell whether it gets what comes, as it comes."""
+        return self in self.project.channel.alone or self.project.channel.group_of(self) is not None
+
+    def cursor(self, log: "WatchedLog") -> str:
+        """Return what it has passed by now: the head of the whole log when nothing of its project is waiting."""
+        group = self.project.channel.group_of(self)
+        index, passed = (self.index, self.passed) if group is None else (group.index, group.passed)
+        if self.live and index == self.project.timeline.end:
+            return log.head_cursor()
+        return passed.cursor
+
+    def push(self, payload: bytes) -> bool:
+        """Write now, or refuse and write nothing."""
+        return self.follower.push(payload)
+
+    def fall_behind(self, passed: Passed, gap: str = "") -> None:
+        """Leave the live viewers; with a gap, what lies between is given up, and said so."""
+        group = self.project.channel.group_of(self)
+        if group is not None:
+            self.index = group.index
+        self.project.channel.fall(self)
+        self.passed = passed
+        self.gap = gap
+        self.follower.fell_behind(self)
+
+
+Watched = Project[Subscription]
+WatchedLog = Log[Subscription]
