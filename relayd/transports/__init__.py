@@ -1,0 +1,1 @@
+"""How viewers are reached: WebSocket, SSE and long poll, all from one cursor."""

@@ -1,0 +1,106 @@
+"""What a viewer asks for in the path, query and headers of a request; every mistake is named with its mend."""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from relayd.protocol.commands import EVERYTHING, Selection
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.endpoints import SUBPROTOCOL
+from relayd.relay.admission import Handshake
+from relayd.relay.limits import Limits
+from relayd.relay.refusal import Refused
+
+__all__ = ["handshake", "offered", "query_flag", "query_number", "selection", "token"]
+
+SESSION = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+BEARER = "bearer."
+T = TypeVar("T")
+
+
+def refuse(sentence: str) -> Refused:
+    """Return the refusal of a malformed request."""
+    return Refused(Disconnect.BAD_REQUEST, sentence, "malformed")
+
+
+def offered(request: web.BaseRequest) -> list[str]:
+    """Return the sub-protocols a viewer offers (RFC 6455 11.3.4)."""
+    headers = request.headers.getall("Sec-WebSocket-Protocol", [])
+    return [name.strip() for header in headers for name in header.split(",")]
+
+
+def token(request: web.BaseRequest) -> str | None:
+    """Return the token: from `Authorization`, from a sub-protocol `bearer.…`, or from `token=`; None without one."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
+        return credentials.strip()
+    for name in offered(request):
+        if name.startswith(BEARER):
+            return name.removeprefix(BEARER)
+    return request.query.get("token")
+
+
+def is_modern(request: web.BaseRequest) -> bool:
+    """Tell whether the viewer reads envelopes and notices."""
+    return SUBPROTOCOL in offered(request) or query_flag(request, "batch")
+
+
+def query_flag(request: web.BaseRequest, name: str) -> bool:
+    """Return a flag of the query; raises Refused for anything but 0 and 1."""
+    text = request.query.get(name, "0")
+    if text not in {"0", "1"}:
+        raise refuse(f"{name}: use 0 or 1, not {text[:40]!r}")
+    return text == "1"
+
+
+def query_number(request: web.BaseRequest, name: str, *, default: T, most: float, kind: Callable[[str], T]) -> T:
+    """Return a number of the query from 0 to `most`; raises Refused."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise refuse(f"{name}: use a number from 0 to {most:g}, not {text[:40]!r}") from error
+    if not 0 <= value <= most:  # type: ignore[operator]  # kind is int or float
+        raise refuse(f"{name}: use a number from 0 to {most:g}, not {text[:40]!r}")
+    return value
+
+
+def selection(request: web.BaseRequest) -> Selection:
+    """Return what the query selects; `types` and `agent` are lists with commas; raises Refused."""
+    query = request.query
+    wishes: dict[str, object] = {}
+    for name in ("types", "agent"):
+        if values := [value for text in query.getall(name, []) for value in text.split(",") if value]:
+            wishes[name] = values
+    for name in ("level", "q"):
+        if name in query:
+            wishes[name] = query[name]
+    try:
+        wanted = msgspec.convert(wishes, Selection)
+    except msgspec.ValidationError as error:
+        raise refuse(str(error)) from error
+    return EVERYTHING if wanted == EVERYTHING else wanted
+
+
+def handshake(
+    request: web.Request, transport: str, limits: Limits, *, many: bool = False, after: str | None = None
+) -> Handshake:
+    """Return what a viewer asks for; raises Refused when it can't be read."""
+    session = request.query.get("session")
+    if session is not None and SESSION.fullmatch(session) is None:
+        raise refuse("session: use 1 to 64 letters, digits and . _ ~ -, chosen once per tab")
+    return Handshake(
+        transport=transport,
+        project_id=None if many else request.match_info["project_id"],
+        token=token(request),
+        after=after or request.query.get("after"),
+        tail=query_number(request, "tail", default=limits.tail, most=limits.max_tail, kind=int),
+        selection=selection(request),
+        session=session,
+        remote=request.remote or "",
+    )
