@@ -1,0 +1,40 @@
+"""What a request for the API asks for; every mistake is named with its mend."""
+
+from collections.abc import Callable
+
+import msgspec
+from aiohttp import web
+
+from relayd.core.access import Viewer
+from relayd.protocol.disconnect import Disconnect
+from relayd.relay.refusal import Refused
+
+__all__ = ["Authenticate", "answer", "bad", "number"]
+
+Authenticate = Callable[[web.Request], Viewer]
+"""Returns who asks; raises Refused."""
+
+
+def bad(sentence: str) -> Refused:
+    """Return the refusal of a malformed request."""
+    return Refused(Disconnect.BAD_REQUEST, sentence, "malformed")
+
+
+def number(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
+    """Return a whole number of the query; raises Refused."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
+        raise bad(f"{name}: use a whole number from {least} to {most}, not {text[:40]!r}")
+    return int(text)
+
+
+def answer(data: object, *, status: int = 200) -> web.Response:
+    """Return JSON that no cache keeps."""
+    return web.Response(
+        body=msgspec.json.encode(data),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )

@@ -1,0 +1,137 @@
+"""Projects and their state over HTTP, for front ends that ask instead of listening."""
+
+from aiohttp import web
+
+from relayd.api.asking import Authenticate, answer, bad, number
+from relayd.api.logs import read_logs
+from relayd.api.shapes import agents_of, project_of, status_of
+from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.core.snapshot import Snapshot, read
+from relayd.ports import JournalError, ProjectRow
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.endpoints import PREFIX, PROJECT
+from relayd.relay.admission import Admission
+from relayd.relay.refusal import NotFound, Refused
+
+__all__ = ["ProjectsApi"]
+
+STATUSES = ("initializing", "in_progress", "completed", "failed", "paused")
+ACTIVE = {"initializing", "in_progress", "paused"}
+DEFAULT_LIMIT, MAX_LIMIT, MAX_SKIP = 50, 500, 1_000_000
+
+
+class ProjectsApi:
+    """Answers from the fold in memory, and from the journal for what is not there."""
+
+    def __init__(self, admission: Admission, authenticate: Authenticate) -> None:
+        """Answer those whom admission would let watch."""
+        self._admission = admission
+        self._engine = admission.engine
+        self._authenticate = authenticate
+
+    def mount(self, router: web.UrlDispatcher, prefix: str) -> None:
+        """Add the paths below a prefix."""
+        router.add_get(prefix + PREFIX + "/projects", self.listed)
+        router.add_get(prefix + PROJECT, self.shown)
+        router.add_get(prefix + PROJECT + "/status", self.status)
+        router.add_get(prefix + PROJECT + "/agents", self.agents)
+        router.add_get(prefix + PROJECT + "/logs", self.logs)
+        router.add_get(prefix + PREFIX + "/health", self.health)
+        router.add_get(prefix + PREFIX + "/metrics", self.totals)
+
+    async def listed(self, request: web.Request) -> web.Response:
+        """`GET /projects?limit&skip&status`: `{projects, total, limit, skip}`, the latest first."""
+        viewer = self._authenticate(request)
+        limit = number(request, "limit", default=DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
+        skip = number(request, "skip", default=0, least=0, most=MAX_SKIP)
+        status = request.query.get("status")
+        if status is not None and status not in STATUSES:
+            raise bad(f"status: use one of {', '.join(STATUSES)}, not {status[:40]!r}")
+        rows = [row for row in await self._visible(viewer) if status in {None, row.status}]
+        rows.sort(key=lambda row: row.updated_at, reverse=True)
+        page = [project_of(self._state(row)) for row in rows[skip : skip + limit]]
+        return answer({"projects": page, "total": len(rows), "limit": limit, "skip": skip})
+
+    async def shown(self, request: web.Request) -> web.Response:
+        """`GET /projects/{id}`: the project."""
+        return answer(project_of(await self._known(request)))
+
+    async def status(self, request: web.Request) -> web.Response:
+        """`GET /projects/{id}/status`: its status."""
+        return answer(status_of(await self._known(request)))
+
+    async def agents(self, request: web.Request) -> web.Response:
+        """`GET /projects/{id}/agents`: its agents."""
+        return answer(agents_of(await self._known(request)))
+
+    async def logs(self, request: web.Request) -> web.Response:
+        """`GET /projects/{id}/logs?limit&after&before&level&agent&q`: lines of log, the oldest first."""
+        await self._known(request)
+        return answer(await read_logs(self._admission, request))
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """`GET /health`: `{status, message}`, open to everybody; tells strangers no more than that."""
+        if self._admission.draining:
+            return answer({"status": "draining", "message": "this relay is restarting"}, status=503)
+        return answer({"status": "healthy", "message": "relayd serves"})
+
+    async def totals(self, request: web.Request) -> web.Response:
+        """`GET /metrics`: totals over the projects that the caller may see; times in seconds."""
+        rows = await self._visible(self._authenticate(request))
+        times = [
+            row.completed_at - row.started_at
+            for row in rows
+            if row.status == "completed" and row.completed_at is not None and row.started_at is not None
+        ]
+        return answer({
+            "total_projects": len(rows),
+            "active_projects": sum(row.status in ACTIVE for row in rows),
+            "completed_projects": sum(row.status == "completed" for row in rows),
+            "failed_projects": sum(row.status == "failed" for row in rows),
+            "avg_completion_time": sum(times) / len(times) if times else None,
+        })  # fmt: skip
+
+    async def _known(self, request: web.Request) -> Snapshot:
+        viewer = self._authenticate(request)
+        project = await self._admission.authorize(viewer, request.match_info["project_id"])
+        if not project.state.counts:
+            sentence = "no event of this project has been seen; check its id or publish `project_started`"
+            raise NotFound(sentence)
+        return project.state
+
+    async def _visible(self, viewer: Viewer) -> list[ProjectRow]:
+        return [row for row in await self._rows() if await self._may_see(viewer, row)]
+
+    async def _may_see(self, viewer: Viewer, row: ProjectRow) -> bool:
+        facts = ProjectFacts(project_id=row.project_id, known=True, owner=row.owner, team=row.team)
+        return await self._engine.decide(viewer, facts) is Decision.GRANTED
+
+    async def _rows(self) -> list[ProjectRow]:
+        """Return a row for every project: as memory knows it, and as the journal kept it where memory does not."""
+        journal = self._engine.past.journal
+        try:
+            kept = await journal.list_projects() if journal is not None else ()
+        except JournalError as error:
+            self._engine.observer.journal_failed(error)
+            raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error
+        held = self._engine.log.projects
+        rows = {row.project_id: row for row in kept}
+        for project in held.values():
+            if project.place is not None:
+                state = project.state
+                rows[project.id] = ProjectRow(
+                    project_id=project.id,
+                    place=project.place,
+                    snapshot=b"",
+                    status=state.status,
+                    owner=state.owner,
+                    team=state.team,
+                    started_at=state.started_at,
+                    completed_at=state.completed_at,
+                    updated_at=state.updated_at,
+                )
+        return list(rows.values())
+
+    def _state(self, row: ProjectRow) -> Snapshot:
+        project = self._engine.log.projects.get(row.project_id)
+        return project.state if project is not None else read(row.snapshot)
