@@ -1,0 +1,193 @@
+"""Open, serve, drain: the life of the relay."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import uvloop
+
+from relayd import __version__
+from relayd.api.admin import admin_app
+from relayd.app.clock import SystemClock
+from relayd.app.demo import invitation
+from relayd.app.listening import Listener, listen
+from relayd.app.replay import replay_into
+from relayd.app.rooms import Rooms, apply, furnish
+from relayd.app.routes import public_app
+from relayd.app.supervision import supervise
+from relayd.config import Config, ConfigError, load
+from relayd.identity.jwt import BadKey
+from relayd.plugins import PluginError, settings_of
+from relayd.ports import Ingest, JournalError
+from relayd.telemetry import logs
+from relayd.telemetry.systemd import Notifier
+
+__all__ = ["run"]
+
+EX_OK, EX_UNAVAILABLE, EX_CONFIG = 0, 69, 78
+
+READY_SECONDS = 30.0
+"""So long the service manager waits for the log to be caught up; a broker that is away must not fail the start."""
+
+STALLED_SECONDS = 10.0
+"""A loop that is later than this gives no sign of life any more, and the service manager restarts the relay."""
+
+STOP_SECONDS = 5.0
+"""How long tasks may take to end once they are cancelled."""
+
+
+def run(config: Config, path: Path | None) -> int:
+    """Run the relay until SIGTERM or SIGINT and return its exit status; `path` is read again on SIGHUP."""
+    logs.configure(config.telemetry.log_format, config.telemetry.log_level, sys.stderr)
+    try:
+        return uvloop.run(Daemon(config, path).live())
+    except (JournalError, BadKey, PluginError) as error:
+        print(f"relayd: {error}", file=sys.stderr)  # noqa: T201  # for whoever started it; the log may go elsewhere
+        return EX_CONFIG
+    except OSError as error:
+        print(f"relayd: {error}", file=sys.stderr)  # noqa: T201  # as above
+        return EX_UNAVAILABLE
+
+
+class Daemon:
+    """One relay process."""
+
+    def __init__(self, config: Config, path: Path | None) -> None:
+        """Prepare."""
+        self._config = config
+        self._path = path
+        self._notifier = Notifier(os.environ)
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def live(self) -> int:
+        """Open, serve, drain; raises JournalError, BadKey, PluginError, OSError when it can't be opened."""
+        rooms = await furnish(self._config)
+        async with AsyncExitStack() as stack:
+            if rooms.journal is not None:
+                stack.push_async_callback(rooms.journal.close)
+            admin = await self._listen_to_operators(rooms)
+            stack.push_async_callback(admin.stop)
+            public = await self._listen_to_viewers(rooms)
+            stack.push_async_callback(public.stop)
+            self._begin_tasks(rooms)
+            stack.push_async_callback(self._end_tasks, rooms)
+            self._heed_signals(rooms)
+            rooms.engine.observer.noticed("started", {"address": public.address, "admin": admin.address})
+            self._invite(public)
+            await self._serve(rooms)
+            await self._drain(rooms, public)
+        return EX_OK
+
+    # -- open ---------------------------------------------------------------------------------------------------
+
+    async def _listen_to_operators(self, rooms: Rooms) -> Listener:
+        admin = self._config.admin
+        app = admin_app(
+            render_metrics=rooms.metrics.render,
+            health=rooms.health,
+            clock=rooms.clock,
+            journal=rooms.journal,
+            replay=replay_into(rooms.source, self._config, rooms.clock),
+        )
+        return await listen(app, host=admin.host, port=admin.port, path=admin.socket)
+
+    async def _listen_to_viewers(self, rooms: Rooms) -> Listener:
+        server = self._config.server
+        app = public_app(
+            rooms.admission,
+            rooms.lobby,
+            transports=list(self._config.transports.use),
+            origins=rooms.origins,
+            ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
+            clock=rooms.clock,
+            aliases=server.legacy_prefix,
+        )
+        return await listen(app, host=server.host, port=server.port, path=server.socket)
+
+    def _begin_tasks(self, rooms: Rooms) -> None:
+        forever: dict[str, Callable[[], Awaitable[None]]] = {
+            "intake": lambda: rooms.intake.run(rooms.position()),
+            "journal": rooms.keeper.write,
+            "retention": rooms.keeper.retain,
+            "heartbeat": rooms.lobby.turn,
+            "loop_lag": rooms.loop_lag.run,
+            "watchdog": lambda: self._notifier.keep_alive(lambda: rooms.loop_lag.lag() < STALLED_SECONDS),
+        }
+        for name, begin in forever.items():
+            task = supervise(name, begin, observer=rooms.engine.observer, health=rooms.health)
+            self._tasks.append(asyncio.create_task(task, name=name))
+        # What has been made by now stays: looking through it again and again would only cost pauses.
+        gc.collect()
+        gc.freeze()
+
+    def _heed_signals(self, rooms: Rooms) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, rooms)
+
+    def _invite(self, public: Listener) -> None:
+        if self._config.source.use == "simulator":
+            print(invitation(self._config, public.address, now=SystemClock().now()), flush=True)  # noqa: T201  # for `make run`
+
+    # -- serve --------------------------------------------------------------------------------------------------
+
+    async def _serve(self, rooms: Rooms) -> None:
+        stopped = asyncio.ensure_future(self._stop.wait())
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + READY_SECONDS
+        while not stopped.done() and not rooms.health.ready()[0] and loop.time() < deadline:
+            await asyncio.wait({stopped}, timeout=0.1)
+        ready, reasons = rooms.health.ready()
+        self._notifier.ready("serving" if ready else f"serving history: {'; '.join(reasons.values())}")
+        if self._config.auth.mode == "disabled":
+            rooms.engine.observer.noticed(
+                "auth_disabled", {"level": "warning", "detail": "everybody who reaches this port sees every project"}
+            )
+        await stopped
+
+    def _reload(self, rooms: Rooms) -> None:
+        """Take over what can change; a bad file changes nothing."""
+        observer = rooms.engine.observer
+        self._notifier.reloading(rooms.clock.monotonic())
+        try:
+            config = load(self._path, os.environ, settings_of)
+            apply(rooms, config)
+        except (ConfigError, BadKey, PluginError, OSError) as error:
+            observer.noticed("reload_refused", {"level": "error", "detail": str(error)})
+        else:
+            logs.configure(config.telemetry.log_format, config.telemetry.log_level, sys.stderr)
+            observer.noticed("reloaded", {})
+        self._notifier.ready()
+
+    # -- drain --------------------------------------------------------------------------------------------------
+
+    async def _drain(self, rooms: Rooms, public: Listener) -> None:
+        rooms.admission.draining = True
+        seconds = rooms.engine.limits.drain_seconds
+        self._notifier.stopping("draining")
+        self._notifier.extend_timeout(seconds + 2 * STOP_SECONDS)
+        rooms.engine.observer.noticed("draining", {"viewers": len(rooms.lobby), "seconds": seconds})
+        await public.close_doors()
+        await rooms.lobby.empty(seconds)
+
+    async def _end_tasks(self, rooms: Rooms) -> None:
+        intake, *others = self._tasks
+        # First the way in, then what it left to be written, then the rest.
+        await cancelled([intake])
+        await rooms.keeper.flush(everything=True)
+        await cancelled(others)
+        rooms.engine.observer.noticed("stopped", {"version": __version__})
+
+
+async def cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait a while for their end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=STOP_SECONDS)

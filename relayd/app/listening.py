@@ -1,0 +1,64 @@
+"""The two listeners: one for viewers and workers, one for operators."""
+
+from pathlib import Path
+
+from aiohttp import web
+
+__all__ = ["Listener", "listen"]
+
+BACKLOG = 1024
+MAX_HEADER = 16 * 1024
+"""Bytes of the request line and of each header."""
+
+
+class Listener:
+    """A running server on a port or a unix socket."""
+
+    def __init__(self, runner: web.AppRunner, site: web.BaseSite, address: str) -> None:
+        """Keep what is needed to stop it."""
+        self._runner = runner
+        self._site = site
+        self.address = address
+        """`http://host:port`, or `unix:/path`."""
+
+    async def close_doors(self) -> None:
+        """Accept nobody any more; those who are in stay."""
+        await self._site.stop()
+
+    async def stop(self) -> None:
+        """End it with all that is still open."""
+        await self._runner.cleanup()
+
+
+async def listen(app: web.Application, *, host: str, port: int, path: str) -> Listener:
+    """Return a running server; raises OSError when the address is taken."""
+    runner = web.AppRunner(
+        app,
+        # Tokens may stand in an address, so the library writes no access log.
+        access_log=None,
+        # Without it a viewer that went away keeps its handler, and with it its place, until the handler writes.
+        handler_cancellation=True,
+        shutdown_timeout=1.0,
+        keepalive_timeout=75.0,
+        max_line_size=MAX_HEADER,
+        max_field_size=MAX_HEADER,
+    )
+    await runner.setup()
+    try:
+        if path:
+            unix = web.UnixSite(runner, path, backlog=BACKLOG)
+            await unix.start()
+            # The proxy has an account of its own; the folder says who may come near.
+            Path(path).chmod(0o660)  # noqa: ASYNC240  # one call at start
+            return Listener(runner, unix, f"unix:{path}")
+        site = web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_address=True)
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return Listener(runner, site, f"http://{shown(host)}:{runner.addresses[0][1]}")
+
+
+def shown(host: str) -> str:
+    """Return a host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host

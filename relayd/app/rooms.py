@@ -1,0 +1,139 @@
+"""The rooms of one relay, furnished from its configuration and from what its journal remembers."""
+
+from msgspec import Struct
+
+from relayd import __version__
+from relayd.app import gauges
+from relayd.app.clock import SystemClock
+from relayd.app.settings import authorizers_of, detector_of, journal_of, limits_of, source_of, verifier_of
+from relayd.config import Config
+from relayd.core.log import Log
+from relayd.core.repeats import WINDOW
+from relayd.ports import Journal, Position, Source
+from relayd.presence.memory import MemoryPresence
+from relayd.relay.admission import Admission
+from relayd.relay.engine import Engine
+from relayd.relay.fanout import Fanout
+from relayd.relay.intake import Intake
+from relayd.relay.keeper import Keeper
+from relayd.relay.lobby import Lobby
+from relayd.relay.past import Past
+from relayd.relay.subscription import WatchedLog
+from relayd.telemetry import catalogue, logs
+from relayd.telemetry.health import Health
+from relayd.telemetry.loop import LoopLag
+from relayd.telemetry.metrics import Metrics
+from relayd.telemetry.observer import TelemetryObserver
+from relayd.transports.origin import Origins
+
+__all__ = ["Rooms", "apply", "furnish"]
+
+
+class Rooms(Struct, frozen=True, kw_only=True):
+    """All rooms, each knowing what it must of the others."""
+
+    clock: SystemClock
+    metrics: Metrics
+    health: Health
+    loop_lag: LoopLag
+    source: Source
+    journal: Journal | None
+    engine: Engine
+    presence: MemoryPresence
+    keeper: Keeper
+    intake: Intake
+    admission: Admission
+    lobby: Lobby
+    origins: Origins
+    lag: gauges.Lag
+
+    def position(self) -> Position | None:
+        """Return where the log has been read to."""
+        log = self.engine.log
+        if log.head is None:
+            return None
+        return Position(log.epoch, log.head.offset, log.marks.get(log.head.offset) or b"")
+
+
+async def furnish(config: Config) -> Rooms:
+    """Return the rooms with the journal open; raises JournalError, BadKey, PluginError."""
+    clock, limits = SystemClock(), limits_of(config)
+    metrics = Metrics(version=__version__, transports=config.transports.use)
+    observer = TelemetryObserver(metrics, logs.logger())
+    loop_lag = LoopLag(clock, lambda seconds: metrics.observe(catalogue.EVENT_LOOP_LAG, seconds))
+    verifier, authorizers, detector = verifier_of(config), authorizers_of(config), detector_of(config)
+    source = source_of(config, clock)
+    log: WatchedLog = Log(source.log)
+    journal = journal_of(config, source)
+    position = await recover(log, journal, source.log) if journal is not None else None
+    past = Past(log, journal, observer=observer, newest=limits.timeline_events)
+    presence = MemoryPresence(limits.connections_per_user)
+    engine = Engine(
+        log=log,
+        past=past,
+        fanout=Fanout(log, observer=observer, clock=clock, limits=limits),
+        source=source,
+        presence=presence,
+        verifier=verifier,
+        authorizers=authorizers,
+        observer=observer,
+        clock=clock,
+        limits=limits,
+    )
+    keeper = Keeper(past, position, replays=source.replays, observer=observer, clock=clock, limits=limits)
+    admission = Admission(engine)
+    health = Health(clock, lag=loop_lag.lag)
+    add_checks(health, source, keeper, admission)
+    return Rooms(
+        clock=clock,
+        metrics=metrics,
+        health=health,
+        loop_lag=loop_lag,
+        source=source,
+        journal=journal,
+        engine=engine,
+        presence=presence,
+        keeper=keeper,
+        intake=Intake(engine, detector, keeper),
+        admission=admission,
+        lobby=Lobby(engine),
+        origins=Origins(config.server.origins),
+        lag=gauges.register(metrics, engine),
+    )
+
+
+async def recover(log: WatchedLog, journal: Journal, name: str) -> Position | None:
+    """Bring back what the journal remembers and return where the log was read to; raises JournalError."""
+    recovered = await journal.open(name, window=WINDOW)
+    position = recovered.position
+    epoch = 0 if position is None else position.epoch
+    log.restore(
+        epoch=epoch,
+        marks=[(body.offset, body.fingerprint) for body in recovered.bodies if body.epoch == epoch],
+        keys=[key for body in recovered.bodies if body.epoch == epoch for key in body.repeat_keys],
+        floors=recovered.floors,
+        floor=recovered.floor,
+        projects=recovered.projects,
+    )
+    return position
+
+
+def add_checks(health: Health, source: Source, keeper: Keeper, admission: Admission) -> None:
+    """Name what makes a relay not ready."""
+
+    def from_source() -> str | None:
+        state = source.state()
+        return None if state.connected and state.caught_up else state.detail
+
+    health.add("source", from_source)
+    health.add("journal", lambda: keeper.trouble or None)
+    health.add("drain", lambda: "this relay is draining" if admission.draining else None)
+
+
+def apply(rooms: Rooms, config: Config) -> None:
+    """Take over from a newer configuration what can change while running: limits, keys, origins; raises BadKey."""
+    verifier, limits = verifier_of(config), limits_of(config)
+    engine = rooms.engine
+    engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
+    rooms.presence.limit = limits.connections_per_user
+    rooms.origins.allowed = frozenset(config.server.origins)

@@ -1,0 +1,43 @@
+"""Everything that viewers and workers can ask for, on one application."""
+
+from aiohttp import web
+
+from relayd.api.ingest import MAX_BODY, IngestApi
+from relayd.api.projects import ProjectsApi
+from relayd.api.viewers import ViewersApi
+from relayd.core.access import Viewer
+from relayd.plugins import TRANSPORTS, find
+from relayd.ports import Clock, Ingest
+from relayd.protocol.endpoints import ALIASES
+from relayd.relay.admission import Admission
+from relayd.relay.lobby import Lobby
+from relayd.transports import asking, refusing
+from relayd.transports.origin import Origins
+
+__all__ = ["public_app"]
+
+
+def public_app(
+    admission: Admission,
+    lobby: Lobby,
+    *,
+    transports: list[str],
+    origins: Origins,
+    ingest: Ingest | None,
+    clock: Clock,
+    aliases: bool,
+) -> web.Application:
+    """Return the application; raises PluginError for a transport there is not."""
+
+    def authenticate(request: web.Request) -> Viewer:
+        return admission.authenticate(asking.token(request))
+
+    app = web.Application(middlewares=[refusing.middleware, origins.middleware()], client_max_size=MAX_BODY)
+    rooms = [find(TRANSPORTS, name)(admission, lobby) for name in transports]
+    rooms += [ProjectsApi(admission, authenticate), ViewersApi(admission, authenticate)]
+    if ingest is not None:
+        rooms.append(IngestApi(ingest, authenticate, clock))
+    for prefix in ALIASES if aliases else ("",):
+        for room in rooms:
+            room.mount(app.router, prefix)
+    return app

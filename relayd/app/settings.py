@@ -1,0 +1,100 @@
+"""From the configuration to the plain values that the rooms below work with."""
+
+from pathlib import Path
+from typing import Any
+
+from relayd.config import Config
+from relayd.core.pacing import Pace
+from relayd.dialects.delivery import Dialect
+from relayd.dialects.detect import Detector
+from relayd.identity.authorizers import ClaimsAuthorizer
+from relayd.identity.jwt import JwtVerifier, Key
+from relayd.identity.open_door import OpenDoor
+from relayd.identity.settings import ClaimsSettings
+from relayd.journal.sqlite import SqliteJournal
+from relayd.plugins import AUTHORIZERS, DIALECTS, SOURCES, find
+from relayd.ports import Authorizer, Clock, Source, TokenVerifier
+from relayd.relay.limits import Limits
+
+__all__ = ["authorizers_of", "detector_of", "journal_of", "limits_of", "source_of", "verifier_of"]
+
+MIB = 1024 * 1024
+
+
+def limits_of(config: Config) -> Limits:
+    """Return the relay's bounds."""
+    limits, memory, server, journal = config.limits, config.memory, config.server, config.journal
+    return Limits(
+        connections_per_user=limits.connections_per_user,
+        max_connections=server.max_connections,
+        max_subscriptions=limits.max_subscriptions,
+        inbound=Pace(rate=limits.frames_per_second, burst=limits.frame_burst),
+        outbound=Pace(rate=limits.pace_per_second, burst=limits.pace_burst),
+        max_backlog=limits.max_backlog,
+        tail=limits.tail,
+        max_tail=limits.max_tail,
+        timeline_events=memory.timeline_events,
+        timeline_bytes=memory.timeline_mib * MIB,
+        projects=memory.projects,
+        heartbeat_seconds=server.heartbeat_seconds,
+        stuck_seconds=server.stuck_seconds,
+        grace_seconds=config.auth.grace_seconds,
+        drain_seconds=server.drain_seconds,
+        commit_seconds=journal.commit_ms / 1000,
+        commit_bytes=journal.commit_kib * 1024,
+    )
+
+
+def verifier_of(config: Config) -> TokenVerifier:
+    """Return who checks tokens; raises BadKey."""
+    auth = config.auth
+    if auth.mode == "disabled":
+        return OpenDoor()
+    return JwtVerifier(
+        [Key(algorithm=key.algorithm, material=key.key.get_secret_value(), id=key.id) for key in auth.keys],
+        audience=auth.audience,
+        issuer=auth.issuer,
+        leeway=auth.leeway_seconds,
+        max_lifetime=auth.max_lifetime_seconds,
+    )
+
+
+def authorizers_of(config: Config) -> list[Authorizer]:
+    """Return who says what a viewer may see; raises PluginError."""
+    if config.auth.mode == "disabled":
+        # The open door's viewer is an admin, whatever the configured authorizers would say of it.
+        return [ClaimsAuthorizer(ClaimsSettings())]
+    return [made(AUTHORIZERS, name, settings) for name, settings in config.authorizer_settings.items()]
+
+
+def source_of(config: Config, clock: Clock) -> Source:
+    """Return where events come from; raises PluginError."""
+    source: Source = find(SOURCES, config.source.use)(config.source_settings, clock)
+    return source
+
+
+def detector_of(config: Config) -> Dialect:
+    """Return how events are understood; raises PluginError."""
+    return Detector([made(DIALECTS, name, settings) for name, settings in config.dialect_settings.items()])
+
+
+def journal_of(config: Config, source: Source) -> SqliteJournal | None:
+    """Return the journal, None where none is configured."""
+    journal = config.journal
+    if not journal.path:
+        return None
+    return SqliteJournal(
+        Path(journal.path),
+        max_age_seconds=journal.max_age_hours * 3_600,
+        max_bytes=journal.max_mib * MIB,
+        max_events_per_project=journal.max_events_per_project,
+        max_rejected=journal.rejected_max,
+        # A log that can't be read again must survive a loss of power.
+        synchronous="normal" if source.replays else "full",
+    )
+
+
+def made(group: str, name: str, settings: Any) -> Any:  # noqa: ANN401  # a plug-in's own kind of settings
+    """Return a plug-in, given its settings if it has any."""
+    factory = find(group, name)
+    return factory() if settings is None else factory(settings)
