@@ -1,0 +1,51 @@
+"""
+The few verbs that the relay needs from the world.
+
+A port holds the fewest verbs that do.  Adapters stand in the rooms above, fakes in `relayd.testing`.
+"""
+
+from relayd.core.floor import Floor
+from relayd.ports.journal import Body, Commit, Journal, JournalError, Kept, ProjectRow, Recovered, Rejected
+from relayd.ports.sources import Ingest, LogBreak, Position, Receipt, Source, SourceState, Unavailable
+from relayd.ports.viewers import (
+    AuthFailed,
+    Authorizer,
+    Encoding,
+    Holder,
+    NoPlace,
+    Presence,
+    Ticket,
+    TokenVerifier,
+    Wire,
+)
+from relayd.ports.world import Clock, Observer
+
+__all__ = [
+    "AuthFailed",
+    "Authorizer",
+    "Body",
+    "Clock",
+    "Commit",
+    "Encoding",
+    "Floor",
+    "Holder",
+    "Ingest",
+    "Journal",
+    "JournalError",
+    "Kept",
+    "LogBreak",
+    "NoPlace",
+    "Observer",
+    "Position",
+    "Presence",
+    "ProjectRow",
+    "Receipt",
+    "Recovered",
+    "Rejected",
+    "Source",
+    "SourceState",
+    "Ticket",
+    "TokenVerifier",
+    "Unavailable",
+    "Wire",
+]

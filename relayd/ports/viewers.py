@@ -1,0 +1,158 @@
+"""Those who watch: how they read, who they are, where they stand."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.core.timeline import Entry
+from relayd.protocol.disconnect import Disconnect
+
+__all__ = ["AuthFailed", "Authorizer", "Encoding", "Holder", "NoPlace", "Presence", "Ticket", "TokenVerifier", "Wire"]
+
+
+class Encoding(Protocol):
+    """How a kind of viewer reads messages; a hashable value: viewers with equal encodings share bytes."""
+
+    @property
+    def transport(self) -> str:
+        """Metric label."""
+        ...
+
+    @property
+    def envelope(self) -> bool:
+        """Many messages travel as one frame; if not, each costs a frame of the pace."""
+        ...
+
+    @property
+    def modern(self) -> bool:
+        """The viewer understands notices and a snapshot inside `connection_established`."""
+        ...
+
+    def frame(
+        self, entries: Sequence[Entry], cursor: str, sent_at: float, cursors: Mapping[str, str] | None = None
+    ) -> bytes:
+        """
+        Return the bytes for these entries.
+
+        `cursor` is what the viewer has passed once it has read them; `cursors` says it by project on a socket
+        that carries many.
+        """
+        ...
+
+    def say(self, payload: bytes, cursor: str | None = None) -> bytes:
+        """Return the bytes for one encoded message or notice that is not in the log."""
+        ...
+
+    def beat(self, cursor: str) -> bytes:
+        """Return the bytes of a sign of life that also tells the cursor where the transport has a way to."""
+        ...
+
+
+class Wire(Protocol):
+    """One viewer's socket."""
+
+    encoding: Encoding
+    answers: bool
+    """The viewer answers a beat, so that its silence means something."""
+
+    def push(self, payload: bytes) -> bool:
+        """Write now and return True, or write nothing and return False because the buffer is full."""
+        ...
+
+    def write(self, payload: bytes) -> None:
+        """Write whatever the buffer holds; for the catch-up, which awaits `drain` after each."""
+        ...
+
+    async def drain(self) -> None:
+        """Return when the buffer is low; raises ConnectionError when the viewer is gone."""
+        ...
+
+    def buffered(self) -> int:
+        """Return the bytes that the kernel has not taken yet."""
+        ...
+
+    def taken(self) -> int:
+        """Return how many bytes the kernel has taken so far; while it grows, the viewer is slow but not stuck."""
+        ...
+
+
+class AuthFailed(Exception):
+    """The token does not open; `reason` is a metric label and never told to the stranger."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the label."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TokenVerifier(Protocol):
+    """Turns a token into a viewer."""
+
+    def verify(self, token: str, now: float) -> Viewer:
+        """Return who it is; raises AuthFailed."""
+        ...
+
+
+class Authorizer(Protocol):
+    """Says who may see what; several are combined by `any_grants`."""
+
+    name: str
+
+    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
+        """Return the answer; never raises for a reason of the viewer's."""
+        ...
+
+
+class Holder(Struct, frozen=True, kw_only=True):
+    """One place that a user holds."""
+
+    connection_id: str
+    user: str
+    transport: str
+    project_id: str | None
+    since: float
+    """Unix seconds."""
+    session: str | None = None
+
+
+class NoPlace(Exception):
+    """All places of the user are taken."""
+
+    def __init__(self, holders: Sequence[Holder]) -> None:
+        """Keep who holds them."""
+        super().__init__(f"{len(holders)} places are taken")
+        self.holders = holders
+
+
+class Ticket(Protocol):
+    """A place that was taken."""
+
+    def release(self) -> None:
+        """Give it back, synchronously, as often as called."""
+        ...
+
+
+class Presence(Protocol):
+    """Counts connections per user and tells who watches what."""
+
+    async def take(self, holder: Holder, *, evict: Callable[[Disconnect], None]) -> Ticket:
+        """Take a place, `evict`ing an older holder of the same session; raises NoPlace."""
+        ...
+
+    async def of_user(self, user: str) -> Sequence[Holder]:
+        """Return the places a user holds."""
+        ...
+
+    async def of_project(self, project_id: str) -> Sequence[Holder]:
+        """Return who watches a project."""
+        ...
+
+    def evict(self, connection_id: str, *, user: str) -> bool:
+        """End a connection of that user; False when there is none."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the number of places by transport, on this relay."""
+        ...

@@ -1,0 +1,81 @@
+"""The clocks, and somebody who is told what happened."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from relayd.ports.journal import Rejected
+from relayd.protocol.disconnect import Disconnect
+
+__all__ = ["Clock", "Observer"]
+
+
+class Clock(Protocol):
+    """The two clocks: `now` for people (Unix seconds), `monotonic` for intervals."""
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told, in the past tense; metrics and logs are its business."""
+
+    def ingested(self, counts: Mapping[str, int], nbytes: int) -> None:
+        """Messages by type were recorded."""
+        ...
+
+    def repeated(self, count: int) -> None:
+        """Events were recognised as repeats."""
+        ...
+
+    def rejected(self, item: Rejected) -> None:
+        """An event could not be understood."""
+        ...
+
+    def flushed(self, transport: str, *, viewers: int, events: int, nbytes: int, oldest_age: float) -> None:
+        """A group was served: `events` to each of `viewers`, `nbytes` each; the oldest waited `oldest_age` seconds."""
+        ...
+
+    def replayed(self, transport: str, *, events: int, nbytes: int) -> None:
+        """A viewer that was behind was sent a part of the past."""
+        ...
+
+    def admitted(self, transport: str, seconds: float) -> None:
+        """A viewer came in."""
+        ...
+
+    def refused(self, transport: str, disconnect: Disconnect, reason: str) -> None:
+        """Somebody was not let in; `reason` is a closed label."""
+        ...
+
+    def disconnected(self, summary: Mapping[str, Any], disconnect: Disconnect) -> None:
+        """A connection ended; `summary` is its one canonical log line."""
+        ...
+
+    def gapped(self, cause: str) -> None:
+        """A viewer was told that its past is not whole; `cause` is a closed label."""
+        ...
+
+    def broke(self, cause: str) -> None:
+        """The log did not go on where it was left."""
+        ...
+
+    def committed(self, *, events: int, seconds: float) -> None:
+        """A transaction of the journal was written."""
+        ...
+
+    def journal_failed(self, error: Exception) -> None:
+        """The journal could not do what it was asked."""
+        ...
+
+    def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Something worth a log line happened."""
+        ...
+
+    def failed(self, what: str, error: BaseException) -> str:
+        """Something of ours broke; return the incident id under which the log holds it."""
+        ...
