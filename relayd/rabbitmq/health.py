@@ -115,5 +115,5 @@ class Health:
             return f"{where}: {queue} is not there yet ({self._trouble}); a broker that starts says so for a while"
         return (
             f"{where}: {queue} is missing since {int(self._monotonic() - self._missing_since)} s ({self._trouble}); "
-            f"restore it or declare it anew: a running relay never does, because that would hide a loss"
+            f"restore it, or make a new one with `relayd rabbitmq setup`: a relay never does, it would hide a loss"
         )

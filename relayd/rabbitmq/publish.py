@@ -95,7 +95,7 @@ class Publisher:
             ) from error
         except DeliveryError as error:
             raise NotPublished(
-                f"exchange {self._settings.exchange} has no queue for it; declare the stream and its binding first"
+                f"exchange {self._settings.exchange} has no queue for it; make the stream with `relayd rabbitmq setup`"
             ) from error
         except (AMQPError, OSError, RuntimeError) as error:
             raise Unconfirmed(f"the connection was lost before the confirm ({error!s}); send it again") from error

@@ -106,6 +106,10 @@ class RabbitSettings(BaseModel):
             )
         return self
 
+    def at(self, url: str) -> "RabbitSettings":
+        """Return these settings for another broker."""
+        return self.model_copy(update={"url": SecretStr(url)})
+
     @property
     def vhost(self) -> str:
         """The virtual host named by the URL."""

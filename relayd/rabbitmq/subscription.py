@@ -135,7 +135,7 @@ class Subscription:
         offset = headers.get(OFFSET)
         if not isinstance(offset, int):
             self._fail(
-                Missing(f"{self._settings.queue} is no stream queue; a stream is declared with x-queue-type=stream")
+                Lost(f"{self._settings.queue} is no stream queue; choose another and run `relayd rabbitmq setup`")
             )
             return
         self.count += 1

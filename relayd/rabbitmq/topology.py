@@ -4,7 +4,6 @@ import re
 
 import aiormq
 from aiormq.abc import AbstractConnection
-from pydantic import SecretStr
 
 from relayd.rabbitmq.connection import Missing, close, connect, telling_lost
 from relayd.rabbitmq.settings import RabbitSettings
@@ -29,7 +28,7 @@ class TopologyError(Exception):
 
 async def setup(url: str, settings: RabbitSettings) -> None:
     """Declare exchange, stream queue and binding, however often; raises TopologyError, or Lost without a broker."""
-    connection = await connect(settings.model_copy(update={"url": SecretStr(url)}), name="relayd setup")
+    connection = await connect(settings.at(url), name="relayd setup")
     try:
         await declare(connection, settings)
     except Missing as error:
@@ -54,7 +53,7 @@ async def check(url: str, settings: RabbitSettings) -> None:
 
     AMQP has no way to look at a binding or at arguments: a queue that is no stream shows when it is read.
     """
-    connection = await connect(settings.model_copy(update={"url": SecretStr(url)}), name="relayd check")
+    connection = await connect(settings.at(url), name="relayd check")
     try:
         for kind, name in (("exchange", settings.exchange), ("queue", settings.queue)):
             await _look(connection, kind, name, settings.vhost)
@@ -74,7 +73,9 @@ async def _look(connection: AbstractConnection, kind: str, name: str, vhost: str
     except Missing as error:
         absent = isinstance(error.__cause__, aiormq.ChannelNotFoundEntity)
         what = f"there is no {kind} {name} in vhost {vhost}" if absent else f"{kind} {name} can't be used: {error}"
-        raise TopologyError(f"{what}; declare it, or correct `{kind}` under [sources.rabbitmq]") from error
+        raise TopologyError(
+            f"{what}; make it with `relayd rabbitmq setup`, or correct `{kind}` under [sources.rabbitmq]"
+        ) from error
 
 
 def explain(answer: str) -> str:

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from relayd.dialects.delivery import Delivery
 from relayd.ports import Position
-from tests.broker.conftest import Stream
 from tests.harness.follower import Follower, position_of
 from tests.harness.rabbitmq import PrivateRabbit
+from tests.harness.stream import Stream
 
 
 def numbered(first: int, last: int) -> list[bytes]:

@@ -1,17 +1,17 @@
-"""A stream for every test on the run's real RabbitMQ, and hands to do to it what operators and faults do."""
+"""A stream on a real broker, and hands to do to it what operators and workers do."""
 
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 import aio_pika
-import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from relayd.rabbitmq.consume import RabbitSource
 from relayd.rabbitmq.settings import RabbitSettings
 from tests.harness.follower import WallClock
+
+__all__ = ["QUICK", "Stream"]
 
 QUICK = {
     "silence_seconds": 0.5,
@@ -58,18 +58,3 @@ class Stream:
         for body in bodies:
             message = aio_pika.Message(body, message_id=body[:64].decode("latin-1"), **properties)  # type: ignore[arg-type]
             await exchange.publish(message, self.settings.queue)
-
-
-@pytest.fixture
-def rabbit_settings(amqp_url: str, request: pytest.FixtureRequest) -> RabbitSettings:
-    """Give settings with a queue and an exchange of this test's own, and short waits."""
-    name = re.sub(r"\W+", "-", request.node.name)
-    return RabbitSettings.model_validate({"url": amqp_url, "queue": name, "exchange": f"{name}-exchange", **QUICK})
-
-
-@pytest.fixture
-async def stream(rabbit_settings: RabbitSettings) -> AsyncIterator[Stream]:
-    """Give a declared, empty stream."""
-    async with Stream(rabbit_settings) as stream:
-        await stream.declare()
-        yield stream
