@@ -17,6 +17,7 @@ from relayd.cli import rabbitmq, rejected
 from relayd.cli.emit import emit
 from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.serve import check_config, serve
+from relayd.cli.simulate import simulate
 from relayd.cli.tail import tail
 from relayd.cli.token import token
 from relayd.cli.version import version
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command("check-config")(check_config)
 app.command()(emit)
+app.command()(simulate)
 app.command()(tail)
 app.command()(token)
 app.command()(version)

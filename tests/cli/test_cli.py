@@ -10,7 +10,7 @@ def test_help_is_the_answer_to_nothing(capsys: pytest.CaptureFixture[str]) -> No
     """Whoever types just the name learns what there is."""
     assert main([]) == 0
     out, _ = capsys.readouterr()
-    for command in ("serve", "check-config", "token", "emit", "tail", "rejected", "rabbitmq", "version"):
+    for command in ("serve", "check-config", "token", "emit", "simulate", "tail", "rejected", "rabbitmq", "version"):
         assert command in out
 
 

@@ -47,6 +47,7 @@ class SmallRelay:
     polled: list[Seen] = field(default_factory=list)
     posted: list[Seen] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    first_post: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,6 +101,7 @@ class SmallRelay:
     async def on_request(self, request: web.Request) -> web.StreamResponse:
         """Give the next answer to anything else: ingest and admin."""
         self.posted.append(seen(request, await request.read()))
+        self.first_post.set()
         status, answer = self.answers.pop(0)
         headers = {"Retry-After": "7"} if status in {429, 503} else None
         return web.json_response(answer, status=status, headers=headers)
