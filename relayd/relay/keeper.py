@@ -83,6 +83,7 @@ class Keeper:
         self._dirty: dict[str, Watched] = {}
         self._snapshots_at = clock.monotonic()
         self._work = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._room = asyncio.Event()
         self._room.set()
         self.trouble = ""
@@ -177,6 +178,11 @@ class Keeper:
         return rows
 
     async def _commit(self, pending: Pending, rows: list[tuple[Watched, ProjectRow]]) -> None:
+        # One at a time: snapshots alone are written at the last position, which another commit may be about to move.
+        async with self._writing:
+            await self._commit_alone(pending, rows)
+
+    async def _commit_alone(self, pending: Pending, rows: list[tuple[Watched, ProjectRow]]) -> None:
         journal, position = self._past.journal, pending.position or self._position
         if journal is None or position is None:
             return
