@@ -6,6 +6,8 @@ owns no task: the transport's handler is the only one, a second runs only while 
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -23,6 +25,7 @@ from relayd.relay.bundle import Bundle
 from relayd.relay.catchup import StuckError, catch_up, drained, write_entries
 from relayd.relay.engine import Engine
 from relayd.relay.opening import Opening, established, open_subscription
+from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Subscription, Watched
 
 __all__ = ["Ending", "Session"]
@@ -129,21 +132,12 @@ class Session:
 
     async def _catch_up(self) -> None:
         try:
-            await drained(self.wire, self.engine.limits.stuck_seconds)
-            while self._behind:
-                subscription = next(iter(self._behind))
-                await self._bring_back(subscription)
-                self._behind.pop(subscription, None)
-        except StuckError:
-            self.close(Disconnect.STUCK, "the socket took no byte with data waiting; come back with your cursor")
-        except ConnectionError:
-            self.close(Disconnect.NORMAL, "the viewer is gone")
-        except JournalError as error:
-            self.engine.observer.journal_failed(error)
-            self.close(Disconnect.OVERLOADED, "the relay can't read its journal; come back with your cursor")
-        except Exception as error:  # noqa: BLE001  # the net for one broken session: the others must go on
-            incident = self.engine.observer.failed("session", error)
-            self.close(Disconnect.SERVER_ERROR, f"a fault of ours, incident {incident}")
+            with self.net():
+                await drained(self.wire, self.engine.limits.stuck_seconds)
+                while self._behind:
+                    subscription = next(iter(self._behind))
+                    await self._bring_back(subscription)
+                    self._behind.pop(subscription, None)
         finally:
             self._catching = None
 
@@ -227,6 +221,24 @@ class Session:
         self.close(Disconnect.TOKEN_EXPIRED, "the token has expired; get a new one and resume with your cursor")
 
     # -- the end ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def net(self) -> Iterator[None]:
+        """Turn whatever breaks while serving this viewer into its ending; the others go on."""
+        try:
+            yield
+        except StuckError:
+            self.close(Disconnect.STUCK, "the socket took no byte with data waiting; come back with your cursor")
+        except ConnectionError:
+            self.close(Disconnect.NORMAL, "the viewer is gone")
+        except Refused as refused:
+            self.close(refused.disconnect, refused.sentence)
+        except JournalError as error:
+            self.engine.observer.journal_failed(error)
+            self.close(Disconnect.OVERLOADED, "the relay can't read its journal; come back with your cursor")
+        except Exception as error:  # noqa: BLE001  # the net for one broken session
+            incident = self.engine.observer.failed("session", error)
+            self.close(Disconnect.SERVER_ERROR, f"a fault of ours, incident {incident}")
 
     def close(self, disconnect: Disconnect, sentence: str = "", retry_after_ms: int | None = None) -> None:
         """End the connection; the first reason stands, and the place is free before anything is awaited."""

@@ -9,7 +9,6 @@ from relayd.protocol.endpoints import PROJECT
 from relayd.protocol.messages import Notice
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
-from relayd.relay.refusal import Refused
 from relayd.relay.session import Ending, Session
 from relayd.transports.asking import handshake, query_flag
 from relayd.transports.frames import SseEncoding
@@ -56,11 +55,12 @@ class SseTransport:
             session = Session(self._admission.engine, grant, wire, many=False)
             self._lobby.enter(session)
             try:
-                project = await self._admission.open(str(asked.project_id))
-                session.subscribe(project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict)
-                await session.ended
-            except Refused as refused:
-                session.close(refused.disconnect, refused.sentence)
+                with session.net():
+                    project = await self._admission.open(str(asked.project_id))
+                    session.subscribe(
+                        project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict
+                    )
+                    await session.ended
             finally:
                 # Also when the viewer went away: aiohttp cancels this handler then.
                 session.close(Disconnect.NORMAL, "the viewer left")

@@ -111,15 +111,13 @@ class WebSocketTransport:
         ending: list[asyncio.Task[None]] = []
         session.ended.add_done_callback(lambda _: ending.append(asyncio.ensure_future(end(session, wire))))
         try:
-            if asked.project_id is not None:
-                project = await self._admission.open(asked.project_id)
-                session.subscribe(project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict)
-            await self._listen(response, session, wire)
-        except Refused as refused:
-            session.close(refused.disconnect, refused.sentence)
-        except Exception as error:  # noqa: BLE001  # the net for one broken session: the others must go on
-            incident = self._admission.engine.observer.failed("session", error)
-            session.close(Disconnect.SERVER_ERROR, f"a fault of ours, incident {incident}")
+            with session.net():
+                if asked.project_id is not None:
+                    project = await self._admission.open(asked.project_id)
+                    session.subscribe(
+                        project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict
+                    )
+                await self._listen(response, session, wire)
         finally:
             session.close(Disconnect.NORMAL, "the viewer left")
             # The callback that makes the task of ending runs in the loop's next turn.
