@@ -93,6 +93,33 @@ async def test_a_copy_of_the_open_files_is_consistent(tmp_path: Path) -> None:
     assert await contiguous(on_disk(tmp_path / "copy")) == 9
 
 
+@pytest.mark.parametrize("clean", [True, False])
+async def test_damage_is_looked_for_after_an_unclean_stop(tmp_path: Path, *, clean: bool) -> None:
+    """A file that was closed in order opens at once, however large it is."""
+    journal = on_disk(tmp_path)
+    await journal.open(LOG, window=1)
+    for offset in range(30):
+        await journal.commit(commit([said("a", offset, text="x" * 3000)]))
+    source = tmp_path / "deep" / "journal.db"
+    (tmp_path / "copy" / "deep").mkdir(parents=True)
+    copy = tmp_path / "copy" / "deep" / "journal.db"
+    if clean:
+        await journal.close()
+    else:
+        assert journal._opened is not None
+        await journal._opened.writer.run(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+    content = bytearray(source.read_bytes())
+    content[4096 * 20 : 4096 * 22] = b"rot!" * 2048
+    copy.write_bytes(content)
+    await journal.close()
+    other = on_disk(tmp_path / "copy")
+    if clean:
+        await other.open(LOG, window=1)
+        await other.close()
+    else:
+        assert "damaged" in await refused(other.open(LOG, window=1))
+
+
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     """Two relays on one file would each miss what the other read."""
     journal = on_disk(tmp_path)
