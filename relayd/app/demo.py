@@ -28,9 +28,12 @@ def invitation(config: Config, address: str, now: float) -> str:
             continue
         http = f"{address}/v1/public/agent-swarms/projects/{PROJECT}"
         socket = f"{address.replace('http', 'ws', 1)}/ws/admin/agent-swarm/{PROJECT}"
-        return (
-            f"relayd is ready · token: {token} · WebSocket: {socket}?batch=1&token=$TOKEN · "
-            f"SSE: {http}/stream?token=$TOKEN · long poll: {http}/events?token=$TOKEN · "
-            f"watch it: .venv/bin/relayd tail {PROJECT} --url {address} --token {token}"
-        )
+        return " · ".join((
+            "relayd is ready",
+            f"export TOKEN={token}",
+            f".venv/bin/relayd tail {PROJECT} --url {address} --token $TOKEN",
+            f'WebSocket: "{socket}?batch=1&token=$TOKEN"',
+            f'SSE: "{http}/stream?token=$TOKEN"',
+            f'long poll: "{http}/events?token=$TOKEN"',
+        ))  # fmt: skip
     return ""
