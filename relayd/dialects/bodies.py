@@ -25,6 +25,8 @@ INSIDE = rb'[^"\[\]{}]*+(?:' + STRING + rb'[^"\[\]{}]*+)*+'
 # A flat object, a flat array and a string are one mark each; a quote alone is a string without an end.
 MARK = re.compile(rb"\{" + INSIDE + rb"\}|\[" + INSIDE + rb"\]|" + STRING + rb'|["\[\]{},]', re.DOTALL)
 LINE = re.compile(rb"\S[^\n]*")
+# At the margin: in an object that was printed over several lines, what is an object by itself is indented.
+OBJECT_LINE = re.compile(rb"^\{[^\n]*\}[ \t\r]*$", re.MULTILINE)
 
 ANYTHING = msgspec.json.Decoder(Raw)
 
@@ -45,8 +47,8 @@ def cut(body: bytes) -> Pieces | None:
     if body.startswith(b"["):
         array = elements(body)
         return None if array is None else Pieces(array, many=True)
-    if b"\n" in body and not is_json(body) and is_lines(found := lines(body)):
-        return Pieces(found, many=True)
+    if b"\n" in body and not is_json(body) and OBJECT_LINE.search(body):
+        return Pieces(lines(body), many=True)
     return Pieces([body], many=False)
 
 
@@ -86,11 +88,6 @@ def lines(body: bytes) -> list[bytes]:
         if len(found) > MAX_EVENTS:
             break
     return found
-
-
-def is_lines(found: list[bytes]) -> bool:
-    """Return whether this is NDJSON; a broken object over several lines has hardly a line that is an object."""
-    return any(line.startswith(b"{") and line.endswith(b"}") for line in found)
 
 
 def is_json(body: bytes) -> bool:

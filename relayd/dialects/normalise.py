@@ -157,8 +157,8 @@ def normalise(event: Mapping[str, Any], received_at: float) -> Event:
     if kind is AgentStatusUpdate:
         status, activity = read["status"]
         read |= {"status": status, "activity": read.get("activity") or activity}
-    if kind is WorkflowLog:
-        read["fields"] = {**the_rest(event, used), **read.get("fields", {})} or None
+    if kind is WorkflowLog and (rest := the_rest(event, used)):
+        read["fields"] = rest | read.get("fields", {})
     return kind(**read)
 
 

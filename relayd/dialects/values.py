@@ -54,7 +54,8 @@ NUMBER_TEXT = re.compile(r"([+-]?[0-9]+)(\.[0-9]+)?\s*%?")
 PROJECT_TEXT = re.compile(PROJECT_ID)
 
 # From nanoseconds down: a number this large or larger is in that unit, for any day after 1973 and before 5138.
-UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+# The units are integers, because dividing by a float would round a long number twice.
+UNITS = ((1e17, 10**9), (1e14, 10**6), (1e11, 10**3))
 
 
 class Kind(Struct, frozen=True):

@@ -45,8 +45,8 @@ ProjectId = Annotated[str, Meta(pattern=PROJECT_ID)]
 Timestamp = Annotated[float, Meta(ge=0, lt=1e11)]
 # A union, so that 65 stays 65: viewers print the number as it comes.
 Progress = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=100)]
-# Integers only as far as every viewer's JSON parser keeps them exact (2⁵³); a longer one becomes a float.
-Seconds = Annotated[int, Meta(ge=-(2**53), le=2**53)] | float
+# No more than every viewer's JSON parser keeps exact.
+Seconds = Annotated[int, Meta(ge=-(2**53), le=2**53)] | Annotated[float, Meta(ge=-(2**53), le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 
 Status = Literal["idle", "working", "completed", "failed"]

@@ -19,8 +19,8 @@ from relayd.protocol.messages import (
     WorkflowStageUpdate,
 )
 
-# A slow machine is no error, and a hundred tries are enough for each run of very many.
-quick = settings(deadline=None, max_examples=100)
+# A slow machine is no error, and fifty tries are enough for each run of very many.
+quick = settings(deadline=None, max_examples=50)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | st.just("n" * MAX_NAME)

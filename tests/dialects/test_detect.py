@@ -1,0 +1,91 @@
+"""Which dialect a body is in."""
+
+import pytest
+
+from relayd.dialects.delivery import Claimant, Delivery, Item, JsonValue, Reason
+from relayd.dialects.detect import DIALECT_HEADER, KEPT_BYTES, MAX_BODY_BYTES, Detector
+from relayd.dialects.native import CANARY_HEADER, NativeDialect
+
+
+class Parrot:
+    """Says its own name, in an item that can be told from others."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def feed(self, delivery: Delivery) -> list[Item]:
+        return [Item(detail=self.name, raw=delivery.body)]
+
+
+class Claiming(Parrot):
+    """Knows its own bodies by their first letter."""
+
+    def claims(self, delivery: Delivery) -> bool:
+        return delivery.body.startswith(self.name[0].encode())
+
+
+def said(detector: Detector, body: bytes = b"x", *, header: str | None = None) -> str:
+    """Return who read a delivery."""
+    headers = {} if header is None else {DIALECT_HEADER: header}
+    (item,) = detector.feed(Delivery(offset=1, body=body, received_at=1.0, headers=headers))
+    return item.detail
+
+
+def test_a_claimant_has_one_verb_more() -> None:
+    """Who can't claim is found by its name or as the default only."""
+    assert isinstance(Claiming("celery"), Claimant)
+    assert not isinstance(Parrot("native"), Claimant)
+
+
+def test_the_header_beats_every_guess() -> None:
+    """A producer knows best what it speaks."""
+    detector = Detector([Claiming("celery"), Parrot("native")])
+    assert "native" == said(detector, b"celery's body", header="native")
+    assert "celery" == said(detector, header="celery")
+
+
+def test_the_first_to_claim_gets_it() -> None:
+    """Order is the operator's, in the configuration."""
+    detector = Detector([Parrot("native"), Claiming("agui"), Claiming("amqp"), Claiming("celery")])
+    assert "agui" == said(detector, b"a body")
+    assert "celery" == said(detector, b"c")
+
+
+def test_what_nobody_claims_is_native() -> None:
+    """Or, where native is not in use, the first dialect's."""
+    assert "native" == said(Detector([Claiming("celery"), Parrot("native")]))
+    assert "celery" == said(Detector([Claiming("celery"), Claiming("agui")]))
+
+
+@pytest.mark.parametrize("named", ["klingon", 5, True, "x" * 1_000])
+def test_a_dialect_that_is_not_in_use_is_one_item(named: JsonValue) -> None:
+    """It says what there is, and keeps the body for the day when it is in use."""
+    detector = Detector([Parrot("native"), Parrot("celery")])
+    delivery = Delivery(offset=1, body=b"nuqneH", received_at=1.0, message_id="m", headers={DIALECT_HEADER: named})
+    (item,) = detector.feed(delivery)
+    assert (Reason.UNKNOWN_DIALECT, b"nuqneH", "m") == (item.reason, item.raw, item.message_id)
+    assert item.detail.endswith(f"{str(named)[:60]!r} is not in use here; there is native, celery")
+
+
+def test_a_body_that_is_too_large_is_never_parsed() -> None:
+    """Its beginning is kept, to see whose it is."""
+    detector = Detector([Parrot("native")])
+    assert "native" == said(detector, b"x" * MAX_BODY_BYTES)
+    (item,) = detector.feed(Delivery(offset=1, body=b"x" * (MAX_BODY_BYTES + 1), received_at=1.0))
+    assert (Reason.BODY_TOO_LARGE, KEPT_BYTES) == (item.reason, len(item.raw))
+    assert (
+        "a body of 33554433 bytes; 33554432 are the most, send several; of this one the first 65536 bytes are kept"
+        == (item.detail)
+    )
+
+
+def test_a_detector_needs_a_dialect() -> None:
+    """A relay that understands nothing does not start."""
+    with pytest.raises(ValueError, match="name at least `native`"):
+        Detector([])
+
+
+def test_a_canary_goes_through() -> None:
+    """The way of an event is the way of a canary."""
+    delivery = Delivery(offset=1, body=b"", received_at=1.0, headers={CANARY_HEADER: True})
+    assert [Item()] == Detector([NativeDialect()]).feed(delivery)
