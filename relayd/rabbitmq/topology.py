@@ -85,6 +85,8 @@ def explain(answer: str) -> str:
         return f"the broker refused: {answer}"
     argument, kind, name = match.groups()
     setting = SETTING_OF.get(argument)
+    if answer.endswith("current is none"):
+        setting = None  # Made with other arguments altogether, likely no stream: no setting mends that.
     mend = (
         f"set `{setting}` under [sources.rabbitmq] to what the queue has, or set a policy on the broker"
         if setting

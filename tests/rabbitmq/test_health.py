@@ -1,0 +1,118 @@
+import pytest
+
+from relayd.rabbitmq.connection import Lost, Missing
+from relayd.rabbitmq.health import Health
+from relayd.rabbitmq.settings import RabbitSettings
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Hands:
+    """Give a clock."""
+    return Hands()
+
+
+@pytest.fixture
+def health(clock: Hands) -> Health:
+    """Give the health of a source that has just been asked for batches."""
+    health = Health(RabbitSettings(), clock)
+    health.begin()
+    return health
+
+
+def test_it_begins_by_connecting(health: Health) -> None:
+    """And says where to."""
+    state = health.state()
+    assert (False, False, None) == (state.connected, state.caught_up, state.head_offset)
+    assert "connecting to RabbitMQ at 127.0.0.1:5672" == state.detail
+
+
+def test_it_is_caught_up_at_the_end_it_found(health: Health) -> None:
+    """The log may have grown since; that is lag, and no reason to be not ready."""
+    health.connected(None)
+    health.looked(20)
+    health.handed_on(19)
+    assert "catching up in relayd.events: offset 19 of 20" == health.state().detail
+    assert not health.state().caught_up
+    health.handed_on(20)
+    assert health.state().caught_up
+    health.looked(50)
+    assert (True, 50) == (health.state().caught_up, health.state().head_offset)
+
+
+def test_it_may_read_past_the_end_before_it_is_found(health: Health) -> None:
+    """The look at the end takes its time."""
+    health.connected(None)
+    health.handed_on(30)
+    assert not health.state().caught_up
+    assert "reading relayd.events at offset 30" == health.state().detail
+    health.looked(20)
+    assert (True, 30) == (health.state().caught_up, health.state().head_offset)
+
+
+def test_an_empty_log_is_caught_up(health: Health) -> None:
+    """There is nothing to read."""
+    health.connected(None)
+    assert "reading relayd.events, nothing came yet" == health.state().detail
+    health.looked(None)
+    assert (True, None) == (health.state().caught_up, health.state().head_offset)
+
+
+def test_a_resume_at_the_end_is_caught_up(health: Health) -> None:
+    """All there is was read in an earlier life."""
+    health.connected(20)
+    health.looked(20)
+    assert health.state().caught_up
+
+
+def test_a_break_forgets_the_head(health: Health) -> None:
+    """Offsets of another log say nothing about this one."""
+    health.connected(20)
+    health.looked(90)
+    health.broke()
+    health.connected(None)
+    assert health.state().head_offset is None
+
+
+def test_a_loss_is_told_with_its_age(health: Health, clock: Hands) -> None:
+    """An operator sees how long there have been no events, and why."""
+    health.connected(None)
+    health.looked(None)
+    health.lost(Lost("no answer in time"))
+    clock.now += 12
+    health.lost(Lost("connection refused"))
+    clock.now += 3
+    state = health.state()
+    assert (False, False) == (state.connected, state.caught_up)
+    assert "RabbitMQ at 127.0.0.1:5672: connection refused; trying again, without events since 15 s" == state.detail
+
+
+def test_a_missing_queue_is_given_time(health: Health, clock: Hands) -> None:
+    """A broker that starts calls its streams not found for a while; after that somebody has to come."""
+    health.lost(Missing("NOT_FOUND"))
+    clock.now += 59
+    assert "is not there yet (NOT_FOUND)" in health.state().detail
+    clock.now += 1
+    assert "is missing since 60 s (NOT_FOUND)" in health.state().detail
+    assert "relayd rabbitmq setup" in health.state().detail
+    health.connected(None)
+    health.lost(Missing("NOT_FOUND"))
+    assert "is not there yet" in health.state().detail
+
+
+def test_the_end_is_told(health: Health, clock: Hands) -> None:
+    """A source nobody reads is stopped, not in trouble; its age counts from the last reader."""
+    clock.now += 5
+    assert 5 == health.age()
+    health.connected(None)
+    health.ended()
+    assert "stopped" == health.state().detail
