@@ -67,7 +67,7 @@ def complaint(event: dict[str, object]) -> tuple[Reason, str]:
             ),
         ),
         (
-            {"type": "agent.status", "agent": "coder", "status": "busy", "progress": 0, "activity": "using tool"},
+            {"type": "agent.status", "agent": "coder", "status": "thinking", "progress": 0, "activity": "using tool"},
             AgentStatusUpdate(
                 project_id="shop", timestamp=NOW, agent="coder", status="working", progress=0, activity="using_tool"
             ),
