@@ -34,7 +34,9 @@ __all__ = [
     "Kind",
     "cut_line",
     "is_flat",
+    "read_name",
     "read_timestamp",
+    "read_usage",
     "shown",
 ]
 

@@ -85,7 +85,8 @@ class Message(Struct, tag_field="type", kw_only=True, omit_defaults=True, gc=Fal
 class ConnectionEstablished(Message, tag="connection_established"):
     """First message of a subscription, and again in the stream after a declared gap."""
 
-    message: str = "Real-time updates active"
+    message: str
+    """The line that a front end shows; no default, for a default would be left out on the wire."""
     protocol: int | None = None
     connection_id: str | None = None
     cursor: str | None = None

@@ -23,6 +23,9 @@ from relayd.relay.subscription import Subscription
 
 __all__ = ["Opening", "established", "judge", "open_subscription"]
 
+GREETING = "Real-time updates active"
+"""What the existing front end shows when it is connected."""
+
 AHEAD_STEP = 0.05
 """Seconds between two looks at a log that lags behind a cursor."""
 
@@ -102,6 +105,7 @@ def established(
     return ConnectionEstablished(
         project_id=project_id,
         timestamp=now,
+        message=GREETING,
         protocol=1,
         connection_id=connection_id,
         cursor=opening.cursor,

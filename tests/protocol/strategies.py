@@ -91,6 +91,7 @@ openings = st.builds(
     ConnectionEstablished,
     project_id=project_ids,
     timestamp=timestamps,
+    message=texts,
     cursor=maybe_texts,
     replay=st.none() | st.sampled_from(["tail", "resume", "gap", "none"]),
     recovered=st.none() | st.booleans(),

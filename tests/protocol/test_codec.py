@@ -73,8 +73,10 @@ def test_a_notice_is_read_as_one() -> None:
 
 def test_a_newer_relay_may_say_more() -> None:
     """Unknown fields are ignored, so adding one breaks no client."""
-    payload = encode(ConnectionEstablished(project_id="shop", timestamp=1.0)).replace(b"{", b'{"news":[{"a":1}],', 1)
-    assert ConnectionEstablished(project_id="shop", timestamp=1.0) == decode(payload)
+    payload = encode(ConnectionEstablished(project_id="shop", timestamp=1.0, message="x")).replace(
+        b"{", b'{"news":[{"a":1}],', 1
+    )
+    assert ConnectionEstablished(project_id="shop", timestamp=1.0, message="x") == decode(payload)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_bytes_that_are_no_message_are_an_error_of_one_kind(payload: bytes) -> N
 def test_an_opening_is_no_event() -> None:
     """The log holds events only."""
     with pytest.raises(BadMessageError, match="connection_established"):
-        decode_event(encode(ConnectionEstablished(project_id="shop", timestamp=1.0)))
+        decode_event(encode(ConnectionEstablished(project_id="shop", timestamp=1.0, message="x")))
 
 
 def test_an_envelope_of_the_most_messages_may_hold_the_largest_small_ones() -> None:
