@@ -96,6 +96,8 @@ AUTH_REASONS = (
     "revoked",
     "ticket",
     "other_user",
+    "no_worker",
+    "origin",
     "forbidden",
     OTHER,
 )

@@ -84,15 +84,14 @@ def _rendering(format: Literal["json", "pretty"], stream: TextIO) -> list[Proces
     if format == "json":
         # `ensure_ascii`, json's default, spells out every control character.
         return [_clean, structlog.processors.JSONRenderer(sort_keys=False)]
-    plain = structlog.dev.plain_traceback
-    # The library's own choice prints local variables with a traceback: tokens and keys among them.
-    return [_clean, _escape, structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+    return [_clean, _escape, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
 
 
 _timestamp: Processor = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def _exception(_log: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    # Made into text here: the console renderer's own way prints local variables, tokens and keys among them.
     error = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()

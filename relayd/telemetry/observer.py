@@ -23,7 +23,7 @@ INCIDENT_BYTES = 4
 
 REFUSED_FOR_RIGHTS = frozenset({Disconnect.AUTH_FAILED, Disconnect.TOKEN_EXPIRED, Disconnect.FORBIDDEN})
 LEVELS = frozenset({"debug", "info", "warning", "error"})
-RESERVED = frozenset({"event", "level", "logger", "timestamp", "exc_info", "exception", "incident", "self"})
+RESERVED = frozenset({"event", "level", "logger", "timestamp", "exc_info", "exception", "incident", "self", "stack"})
 
 
 class TelemetryObserver:

@@ -47,7 +47,8 @@ class Upstream:
         return socket
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        # Without X-Accel-Buffering: the configuration alone must see to it.
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(b"id: 1\ndata: first\n\n")
         await self.go_on.wait()
