@@ -5,6 +5,7 @@ Law: a command ends with an exit status of `exits.Exit` and, if it failed, one s
 the net that makes it so.  A traceback is for whoever mends relayd: it goes to a file whose name the sentence tells.
 """
 
+import logging
 import sys
 import tempfile
 import traceback
@@ -25,6 +26,8 @@ from relayd.telemetry.redaction import redact
 
 __all__ = ["app", "main"]
 
+SILENT = logging.NullHandler()
+
 app = typer.Typer(
     name="relayd",
     help="Watch swarms of AI agents work, live.",
@@ -44,6 +47,8 @@ app.add_typer(rejected.app, name="rejected")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; `arguments` are those of the process unless given."""
+    # Without a handler Python prints what libraries warn of in the middle of our sentences; `serve` sets up its own.
+    logging.getLogger().addHandler(SILENT)
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         status = app(args=given or ["--help"], prog_name="relayd", standalone_mode=False)

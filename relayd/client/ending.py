@@ -5,12 +5,15 @@ A close code and a refused request are judged alike: come back (`Dropped`), stop
 poll (`NoUpgrade`).
 """
 
+import os
 import re
 from collections.abc import Mapping
 
+from aiohttp import ClientConnectorError
+
 from relayd.protocol.disconnect import Advice, Disconnect
 
-__all__ = ["Dropped", "NoUpgrade", "WatchEnded", "judge_close", "judge_status"]
+__all__ = ["Dropped", "NoUpgrade", "WatchEnded", "judge_close", "judge_status", "why_unreachable"]
 
 BY_CODE = {disconnect.code: disconnect for disconnect in Disconnect}
 
@@ -93,3 +96,13 @@ def judge_status(status: int, headers: Mapping[str, str], detail: str = "") -> D
     # Retry-After may also be a date (RFC 9110 10.2.3); then the row of the table decides.
     default = disconnect.retry_after_ms / 1000 if disconnect else 0.0
     return Dropped(sentence, float(asked) if asked.isascii() and asked.isdigit() else default)
+
+
+def why_unreachable(error: Exception) -> str:
+    """Return why nobody answered, as the rest of a sentence."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ClientConnectorError):
+        # The library's own text speaks of SSL settings where there is no SSL.
+        return os.strerror(error.os_error.errno).lower() if error.os_error.errno else str(error.os_error)
+    return str(error) or type(error).__name__

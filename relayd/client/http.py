@@ -11,6 +11,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
 from msgspec import Struct, field
 
 from relayd.client.address import Address
+from relayd.client.ending import why_unreachable
 
 __all__ = [
     "Accepted",
@@ -183,10 +184,8 @@ async def request(
         async with http.request(method, url, data=body, params=query, headers=headers) as response:
             said = await response.read()
             status, answered = response.status, response.headers
-    except TimeoutError as error:
-        raise Unreachable(f"{url} did not answer in time") from error
-    except (ClientError, OSError) as error:
-        raise Unreachable(f"{url} can't be reached: {error}") from error
+    except (ClientError, TimeoutError, OSError) as error:
+        raise Unreachable(f"{url} can't be reached: {why_unreachable(error)}") from error
     if status >= HTTPStatus.BAD_REQUEST:
         raise complaint(status, answered, said)
     try:

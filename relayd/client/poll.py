@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from msgspec import Raw, Struct
 
-from relayd.client.ending import Dropped, NoUpgrade, WatchEnded, judge_status
+from relayd.client.ending import Dropped, NoUpgrade, WatchEnded, judge_status, why_unreachable
 from relayd.client.frames import BrokenFrameError, Frame, Received, read_message
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import ConnectionEstablished
@@ -79,7 +79,7 @@ async def ask(http: ClientSession, url: str, query: Mapping[str, str]) -> Answer
             body = await response.read()
             status, headers = response.status, response.headers
     except (ClientError, TimeoutError, OSError) as error:
-        raise Dropped(f"the relay can't be reached: {str(error) or 'no answer in time'}") from error
+        raise Dropped(f"the relay can't be reached: {why_unreachable(error)}") from error
     if status != HTTPStatus.OK:
         ending = judge_status(status, headers, said(body))
         # There is no third way: what answers neither as a socket nor as a poll is no relay.
@@ -106,6 +106,7 @@ def opening(project_id: str, answer: Answer, *, after: str | None, gap: bool) ->
     message = ConnectionEstablished(
         project_id=project_id,
         timestamp=time.time(),
+        message="Updates by long poll",
         cursor=None if gap else after,
         recovered=not gap and after is not None,
         replay=replay,

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
-from relayd.client.ending import Dropped, NoUpgrade, judge_close, judge_status
+from relayd.client.ending import Dropped, NoUpgrade, judge_close, judge_status, why_unreachable
 from relayd.client.frames import BrokenFrameError, Frame, read_frame
 from relayd.protocol.endpoints import SUBPROTOCOL
 from relayd.protocol.messages import ConnectionEstablished
@@ -58,7 +58,7 @@ async def upgrade(http: ClientSession, url: str, params: Mapping[str, str]) -> C
             raise NoUpgrade("a proxy spoiled the upgrade") from error
         raise judge_status(error.status, error.headers or {}) from error
     except (ClientError, TimeoutError, OSError) as error:
-        raise Dropped(f"the relay can't be reached: {str(error) or 'no answer in time'}") from error
+        raise Dropped(f"the relay can't be reached: {why_unreachable(error)}") from error
 
 
 async def hear(socket: ClientWebSocketResponse, patience: float) -> str | None:

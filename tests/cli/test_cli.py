@@ -45,3 +45,12 @@ async def test_the_module_is_the_program() -> None:
     assert status == 78
     assert err.startswith("relayd: ")
     assert "Traceback" not in err
+
+
+async def test_libraries_do_not_talk_between_our_sentences(unused_tcp_port: int) -> None:
+    """What a library logs of a broker that is away is said once, by us."""
+    child = await Child.start("simulate", "--events", "1", "--amqp", f"amqp://127.0.0.1:{unused_tcp_port}/")
+    status, err = await child.end()
+    assert status == 69
+    assert len(err.splitlines()) == 1
+    assert err.startswith("relayd: RabbitMQ can't be published to: ")

@@ -44,11 +44,15 @@ EVENT: dict[str, Any] = {"project_id": "p", "timestamp": 0.0}
         (ProjectError(**EVENT, error="boom", code="E1"), "failed", "boom (E1)"),
         (ProjectError(**EVENT, error="boom", fatal=False), "error", "boom"),
         (Notice(code="draining", detail="soon"), "notice", "draining: soon"),
-        (ConnectionEstablished(**EVENT, recovered=True, replay="resume"), "connected", "nothing was missed"),
         (
-            ConnectionEstablished(**EVENT, snapshot={"status": "failed", "progress": 40}),
+            ConnectionEstablished(**EVENT, message="Hello", recovered=True, replay="resume"),
             "connected",
-            "Real-time updates active (failed, 40%)",
+            "nothing was missed",
+        ),
+        (
+            ConnectionEstablished(**EVENT, message="Hello", snapshot={"status": "failed", "progress": 40}),
+            "connected",
+            "Hello (failed, 40%)",
         ),
     ],
 )
@@ -60,7 +64,7 @@ def test_every_message_has_its_words(message: Heard, kind: str, text: str) -> No
 
 def test_a_gap_can_not_be_missed() -> None:
     """It has its own word and says what is lost."""
-    line = line_of(ConnectionEstablished(**EVENT, recovered=False, replay="gap"))
+    line = line_of(ConnectionEstablished(**EVENT, message="Hello", recovered=False, replay="gap"))
     assert line.kind == "GAP"
     assert "events are missing" in line.text
 

@@ -52,7 +52,7 @@ def test_a_snapshot_fills_the_panel_at_once() -> None:
     screen = Screen("p")
     agents = {"qa": {"status": "failed", "progress": 9, "last_seen": 1.0}}
     snapshot = {"project_id": "p", "name": "Shop", "progress": 30, "status": "in_progress", "agents": agents}
-    screen.hear(ConnectionEstablished(project_id="p", timestamp=0.0, snapshot=snapshot))
+    screen.hear(ConnectionEstablished(project_id="p", timestamp=0.0, message="Hello", snapshot=snapshot))
     panel = drawn(screen.panel(LIVE))
     for word in ("Shop", "30%", "in progress", "qa", "failed"):
         assert word in panel
@@ -61,7 +61,7 @@ def test_a_snapshot_fills_the_panel_at_once() -> None:
 def test_a_strange_snapshot_is_no_end() -> None:
     """A newer relay's snapshot leaves the panel as it was."""
     screen = Screen("p")
-    screen.hear(ConnectionEstablished(project_id="p", timestamp=0.0, snapshot={"project_id": 7}))
+    screen.hear(ConnectionEstablished(project_id="p", timestamp=0.0, message="Hello", snapshot={"project_id": 7}))
     assert "p  ● live" in drawn(screen.panel(LIVE))
 
 

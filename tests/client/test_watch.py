@@ -122,7 +122,7 @@ async def test_nobody_there_is_waited_for(unused_tcp_port: int) -> None:
     await alarm.rang.wait()
     async with on_stage(SmallRelay([Scene([batch("c1", log("c1", "up"))])]), unused_tcp_port):
         assert lines(await hearing) == ["up"]
-    assert "can't be reached" in watching.detail
+    assert "can't be reached: connection refused" in watching.detail
 
 
 def test_a_selection_becomes_a_query() -> None:
