@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta, Struct
 
 __all__ = [
+    "GREETING",
     "LEVELS",
     "MAX_LOG_MESSAGE",
     "MAX_NAME",
@@ -28,6 +29,9 @@ __all__ = [
     "WorkflowLog",
     "WorkflowStageUpdate",
 ]
+
+GREETING = "Real-time updates active"
+"""What `connection_established` says; the existing front end shows it."""
 
 MAX_LOG_MESSAGE = 16_384
 """Longest text of a `workflow_log` in characters; a longer one is cut with a marker."""
@@ -86,7 +90,7 @@ class ConnectionEstablished(Message, tag="connection_established"):
     """First message of a subscription, and again in the stream after a declared gap."""
 
     message: str
-    """The line that a front end shows; no default, for a default would be left out on the wire."""
+    """GREETING; no default, for a default would be left out on the wire."""
     protocol: int | None = None
     connection_id: str | None = None
     cursor: str | None = None
