@@ -6,7 +6,15 @@ from tests.house.tree import Module, modules
 
 ROOMS: dict[str, tuple[str, ...]] = {
     "aio_pika": ("relayd.rabbitmq", "relayd.worker"),
-    "aiohttp": ("relayd.transports", "relayd.api", "relayd.identity.fetch", "relayd.client"),
+    "aiohttp": (
+        "relayd.transports",
+        "relayd.api",
+        "relayd.identity.fetch",
+        "relayd.client",
+        # Where transports and API, which are strangers, come onto one application and one port.
+        "relayd.app.listening",
+        "relayd.app.routes",
+    ),
     "aiormq": ("relayd.rabbitmq", "relayd.worker"),
     "aiosqlite": ("relayd.journal",),
     "cryptography": ("relayd.identity",),
