@@ -1,5 +1,6 @@
 """How far back the log can be vouched for: floors, checkpoints and what can be said of a cursor."""
 
+from collections import deque
 from typing import Literal
 
 from msgspec import Struct
@@ -30,16 +31,20 @@ class Verdict(Struct, frozen=True):
 
     kind: Literal["whole", "gap", "ahead", "ask"]
     cause: str = ""
+    place: Place | None = None
+    """Of a cursor that is whole, in the log that was there when it was judged: that log may be made anew any time."""
 
 
 class Marks:
     """Fingerprints of the newest bodies by offset, oldest first out; older ones the journal knows."""
 
-    __slots__ = ("_marks", "_size")
+    __slots__ = ("_marks", "_order", "_size")
 
     def __init__(self, size: int) -> None:
         """Begin empty."""
         self._marks: dict[int, bytes] = {}
+        # The dict's own order would do, but finding its first key passes over all that were deleted before.
+        self._order: deque[int] = deque()
         self._size = size
 
     def __len__(self) -> int:
@@ -48,9 +53,11 @@ class Marks:
 
     def put(self, offset: int, fingerprint: bytes) -> None:
         """Remember the body at an offset."""
+        if offset not in self._marks:
+            self._order.append(offset)
         self._marks[offset] = fingerprint
         if len(self._marks) > self._size:
-            del self._marks[next(iter(self._marks))]
+            del self._marks[self._order.popleft()]
 
     def get(self, offset: int) -> bytes | None:
         """Return the fingerprint at an offset, None when it is not (or no longer) remembered."""
@@ -59,3 +66,4 @@ class Marks:
     def clear(self) -> None:
         """Forget all: the log is another one."""
         self._marks.clear()
+        self._order.clear()

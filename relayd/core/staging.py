@@ -1,10 +1,10 @@
 """A batch of bodies on its way into the log: places, repeats and bytes are settled, nothing has changed yet."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from relayd.core.repeats import repeat_key
+from relayd.core.repeats import Foresight, RepeatWindow, repeat_key
 from relayd.core.timeline import Entry
 from relayd.protocol import codec
 from relayd.protocol.cursor import Cursor, Place
@@ -34,12 +34,11 @@ class StagedBody(Struct, frozen=True, gc=False):
 class Staging:
     """Takes bodies in the log's order; ask it for `bodies` when the batch is full."""
 
-    def __init__(self, log: bytes, epoch: int, known: Container[int]) -> None:
-        """Begin a batch of the log with that identity; `known` are the keys of the repeat window."""
+    def __init__(self, log: bytes, epoch: int, window: RepeatWindow) -> None:
+        """Begin a batch of the log with that identity, behind what the window has seen."""
         self._log = log
         self.epoch = epoch
-        self._known = known
-        self._new: set[int] = set()
+        self._seen = Foresight(window)
         self.bodies: list[StagedBody] = []
 
     def add(self, offset: int, fingerprint: bytes, received_at: float, said: Sequence[Said]) -> StagedBody:
@@ -50,12 +49,12 @@ class Staging:
         for item, event in enumerate(said):
             if event.message_id is not None:
                 key = repeat_key(event.message_id)
-                if key in self._known or key in self._new:
+                if key in self._seen:
                     repeated += 1
                     continue
                 # A rejected event does not count as seen: it may be published again once it is understood.
                 if event.messages:
-                    self._new.add(key)
+                    self._seen.remember(key)
                     keys.append(key)
             for part, message in enumerate(event.messages):
                 entries.append(
