@@ -12,6 +12,7 @@ from relayd.protocol.endpoints import ALIASES
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
 from relayd.transports import asking, refusing
+from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
 
 __all__ = ["public_app"]
@@ -23,6 +24,7 @@ def public_app(
     *,
     transports: list[str],
     origins: Origins,
+    proxies: Proxies,
     ingest: Ingest | None,
     clock: Clock,
     aliases: bool,
@@ -32,7 +34,8 @@ def public_app(
     def authenticate(request: web.Request) -> Viewer:
         return admission.authenticate(asking.token(request))
 
-    app = web.Application(middlewares=[refusing.middleware, origins.middleware()], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[proxies.middleware, refusing.middleware, origins.middleware], client_max_size=MAX_BODY)
+    app.on_response_prepare.append(origins.name)
     rooms = [find(TRANSPORTS, name)(admission, lobby) for name in transports]
     rooms += [ProjectsApi(admission, authenticate), ViewersApi(admission, authenticate)]
     if ingest is not None:

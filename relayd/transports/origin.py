@@ -3,12 +3,15 @@
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.refusal import Refused
 
 __all__ = ["Origins"]
+
+EXPOSED = "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+"""What a page may read beside the body: when to come back."""
 
 
 class Origins:
@@ -18,6 +21,15 @@ class Origins:
         """Keep the list; `*` is not a member, each origin is spelt out."""
         self.allowed = frozenset(allowed)
 
+    def allows(self, request: web.BaseRequest, origin: str) -> bool:
+        """Tell whether a page of that origin may ask."""
+        if self.allowed:
+            return origin in self.allowed
+        try:
+            return urlsplit(origin).netloc == request.host
+        except ValueError:
+            return False
+
     def check(self, request: web.BaseRequest) -> str | None:
         """
         Return the origin of the page, None for a client that is no browser; raises Refused.
@@ -25,28 +37,32 @@ class Origins:
         A request without an origin is let through: it can't ride on a browser, and there are no cookies to ride on.
         """
         origin = request.headers.get("Origin")
-        if origin is None or origin in self.allowed:
-            return origin
-        if not self.allowed and urlsplit(origin).netloc == request.host:
+        if origin is None or self.allows(request, origin):
             return origin
         raise Refused(Disconnect.FORBIDDEN, "this page's origin is not in `server.origins`", "origin")
 
-    def middleware(self) -> Middleware:
-        """Return what answers preflights and names the origin on answers (Fetch Standard, CORS protocol)."""
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse foreign pages and answer preflights (Fetch Standard, CORS protocol)."""
+        self.check(request)
+        if request.method != "OPTIONS":
+            return await handler(request)
+        headers = {
+            "Access-Control-Allow-Methods": "GET, POST, DELETE",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+            "Access-Control-Max-Age": "600",
+        }
+        return web.Response(status=204, headers=headers)
 
-        @web.middleware
-        async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-            origin = self.check(request)
-            if request.method == "OPTIONS":
-                answer: web.StreamResponse = web.Response(status=204)
-                answer.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
-                answer.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID"
-                answer.headers["Access-Control-Max-Age"] = "600"
-            else:
-                answer = await handler(request)
-            if origin is not None and not answer.prepared:
-                answer.headers["Access-Control-Allow-Origin"] = origin
-                answer.headers["Vary"] = "Origin"
-            return answer
+    async def name(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """
+        Name the page's origin on an answer that is about to begin.
 
-        return cors
+        Not in the middleware: that never sees refusals, and sees a stream only when it has ended.  Without it a page
+        can read neither the stream nor why it was refused.
+        """
+        origin = request.headers.get("Origin")
+        if origin is not None and self.allows(request, origin):
+            answer.headers["Access-Control-Allow-Origin"] = origin
+            answer.headers["Access-Control-Expose-Headers"] = EXPOSED
+            answer.headers["Vary"] = "Origin"
