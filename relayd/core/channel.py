@@ -124,7 +124,7 @@ class Channel(Generic[M]):
             if other is not group and other.index == group.index:
                 other.members.update(group.members)
                 self._group_of.update(dict.fromkeys(group.members, other))
-                other.bucket.tokens = min(other.bucket.tokens, group.bucket.tokens)
+                other.bucket.share(group.bucket)
                 group.members = {}
                 self._forget(group)
                 return

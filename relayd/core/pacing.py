@@ -15,19 +15,20 @@ class Pace(Struct, frozen=True):
 class TokenBucket:
     """What comes after quiet leaves at once, what follows gathers."""
 
-    __slots__ = ("_burst", "_rate", "_then", "tokens")
+    __slots__ = ("_burst", "_rate", "then", "tokens")
 
     def __init__(self, pace: Pace, now: float) -> None:
         """Begin full."""
         self._rate = pace.rate
         self._burst = pace.burst
-        self._then = now
+        self.then = now
+        """Of the last refill."""
         self.tokens = pace.burst
 
     def refill(self, now: float, slowdown: float = 1.0) -> float:
         """Add what has come in since and return the tokens there are; a slowdown of 2 halves the rate."""
-        self.tokens = min(self._burst, self.tokens + max(0.0, now - self._then) * self._rate / slowdown)
-        self._then = now
+        self.tokens = min(self._burst, self.tokens + max(0.0, now - self.then) * self._rate / slowdown)
+        self.then = now
         return self.tokens
 
     def take(self, now: float, count: float = 1.0, slowdown: float = 1.0) -> bool:
@@ -36,6 +37,11 @@ class TokenBucket:
             return False
         self.tokens -= count
         return True
+
+    def share(self, other: "TokenBucket") -> None:
+        """Hold for those of another bucket, too: both are brought to the same time and the poorer one counts."""
+        then = max(self.then, other.then)
+        self.tokens = min(self.refill(then), other.refill(then))
 
     def due(self, count: float = 1.0, slowdown: float = 1.0) -> float:
         """Return the seconds until `count` tokens will be there, counted from the last refill."""
