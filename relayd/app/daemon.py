@@ -104,6 +104,7 @@ class Daemon:
             rooms.lobby,
             transports=list(self._config.transports.use),
             origins=rooms.origins,
+            proxies=rooms.proxies,
             ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
             clock=rooms.clock,
             aliases=server.legacy_prefix,

@@ -24,6 +24,7 @@ from relayd.telemetry.health import Health
 from relayd.telemetry.loop import LoopLag
 from relayd.telemetry.metrics import Metrics
 from relayd.telemetry.observer import TelemetryObserver
+from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
 
 __all__ = ["Rooms", "apply", "furnish"]
@@ -45,6 +46,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     admission: Admission
     lobby: Lobby
     origins: Origins
+    proxies: Proxies
     lag: gauges.Lag
 
     def position(self) -> Position | None:
@@ -98,6 +100,7 @@ async def furnish(config: Config) -> Rooms:
         admission=admission,
         lobby=Lobby(engine),
         origins=Origins(config.server.origins),
+        proxies=Proxies(config.server.trusted_proxies),
         lag=gauges.register(metrics, engine),
     )
 
@@ -131,9 +134,10 @@ def add_checks(health: Health, source: Source, keeper: Keeper, admission: Admiss
 
 
 def apply(rooms: Rooms, config: Config) -> None:
-    """Take over from a newer configuration what can change while running: limits, keys, origins; raises BadKey."""
+    """Take over from a newer configuration what can change while running; raises BadKey."""
     verifier, limits = verifier_of(config), limits_of(config)
     engine = rooms.engine
     engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
     rooms.presence.limit = limits.connections_per_user
     rooms.origins.allowed = frozenset(config.server.origins)
+    rooms.proxies.trust(config.server.trusted_proxies)

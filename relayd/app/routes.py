@@ -34,7 +34,9 @@ def public_app(
     def authenticate(request: web.Request) -> Viewer:
         return admission.authenticate(asking.token(request))
 
-    app = web.Application(middlewares=[proxies.middleware, refusing.middleware, origins.middleware], client_max_size=MAX_BODY)
+    app = web.Application(
+        middlewares=[proxies.middleware, refusing.middleware, origins.middleware], client_max_size=MAX_BODY
+    )
     app.on_response_prepare.append(origins.name)
     rooms = [find(TRANSPORTS, name)(admission, lobby) for name in transports]
     rooms += [ProjectsApi(admission, authenticate), ViewersApi(admission, authenticate)]

@@ -74,6 +74,7 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
         rooms.lobby,
         transports=list(config.transports.use),
         origins=rooms.origins,
+        proxies=rooms.proxies,
         ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
         clock=rooms.clock,
         aliases=config.server.legacy_prefix,
