@@ -6,18 +6,22 @@ Not the library's heartbeat: it rounds timers to whole seconds, and thousands of
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.engine import Engine
+from relayd.relay.poll import Poll
 from relayd.relay.session import Session
 
 __all__ = ["Lobby"]
 
 SLOT_SECONDS = 0.25
 
+RESTARTING = "this relay is restarting; come back with your cursor"
+
 
 class Lobby:
-    """All streaming sessions of this relay: their heartbeat and their common end."""
+    """All streaming sessions of this relay, their heartbeat, and the end that they and the polls have in common."""
 
     def __init__(self, engine: Engine) -> None:
         """Begin empty."""
@@ -25,6 +29,7 @@ class Lobby:
         slots = max(1, round(engine.limits.heartbeat_seconds / SLOT_SECONDS))
         self._slots: list[dict[Session, int]] = [{} for _ in range(slots)]
         self._next = 0
+        self._polls: dict[Poll, None] = {}
         self._stuck: dict[Session, tuple[int, float]] = {}
         """How many bytes the kernel had taken, and since when it is so many."""
 
@@ -55,6 +60,15 @@ class Lobby:
 
         session.ended.add_done_callback(leave)
 
+    @contextmanager
+    def holding(self, poll: Poll) -> Iterator[None]:
+        """Let a poll wait; a relay that drains answers it."""
+        self._polls[poll] = None
+        try:
+            yield
+        finally:
+            del self._polls[poll]
+
     async def turn(self) -> None:
         """Turn the wheel for ever: each session has its beat once in an interval."""
         while True:
@@ -79,15 +93,23 @@ class Lobby:
         session.beat()
 
     async def empty(self, seconds: float) -> None:
-        """End all sessions with RESTARTING, spread over the time, each told when to come back."""
-        sessions = list(self)
-        if not sessions:
-            return
-        step = seconds / len(sessions)
-        for number, session in enumerate(sessions):
-            # Those who leave early wait longer, so that nobody comes back to a relay that is still going.
-            left = seconds - number * step
-            retry = int(1_000 * (left + 1 + (number % 10) / 10))
-            session.close(Disconnect.RESTARTING, "this relay is restarting; come back with your cursor", retry)
+        """End all sessions and polls with RESTARTING, spread over the time, each told when to come back."""
+        everybody: list[Session | Poll] = [*self, *self._polls]
+        step = seconds / max(1, len(everybody))
+        for number, one in enumerate(everybody):
+            send_away(one, left=seconds - number * step, number=number)
             if step > 0:
                 await asyncio.sleep(step)
+        # Those who were at the door when the list was made.
+        for number, late in enumerate([*self, *self._polls]):
+            send_away(late, left=0, number=number)
+
+
+def send_away(one: Session | Poll, *, left: float, number: int) -> None:
+    """Tell a viewer to come back when the relay has restarted, which it does in `left` seconds."""
+    if isinstance(one, Poll):
+        one.end(Disconnect.RESTARTING, RESTARTING)
+        return
+    # Those who leave early wait longer, so that nobody comes back to a relay that is still going.
+    retry = int(1_000 * (left + 1 + (number % 10) / 10))
+    one.close(Disconnect.RESTARTING, RESTARTING, retry)

@@ -60,8 +60,11 @@ class Poll:
         subscription.fall_behind(subscription.passed)
 
     def end(self, disconnect: Disconnect, sentence: str) -> None:
-        """Stop waiting and answer with a refusal."""
-        self._ended = Refused(disconnect, sentence, disconnect.label)
+        """Stop waiting and answer with a refusal; the place is free at once, even if it was kept for the next poll."""
+        self.grant.release()
+        # NORMAL is 200 over HTTP, which would be taken for news.
+        refusal = Disconnect.REPLACED if disconnect is Disconnect.NORMAL else disconnect
+        self._ended = Refused(refusal, sentence, refusal.label)
         self._news.set()
 
     async def answer(self, admission: Admission, handshake: Handshake, *, wait: float, limit: int) -> Answer:
@@ -87,6 +90,8 @@ class Poll:
         loop = asyncio.get_running_loop()
         deadline, held = loop.time() + wait, False
         while True:
+            # Here as well as after the wait: the end may have come while the journal was read.
+            self._go_on()
             wanted = await self._gather(subscription, limit)
             if wanted is None:
                 return await self._gap(subscription)
@@ -108,6 +113,10 @@ class Poll:
                 await self._news.wait()
         except TimeoutError:
             return
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Raise Refused if somebody has ended this poll."""
         if self._ended is not None:
             raise self._ended
 

@@ -66,7 +66,8 @@ class LongPollTransport:
         grant = await self._admission.admit(asked)
         try:
             poll = Poll(engine, grant, PollEncoding())
-            answer = await poll.answer(self._admission, asked, wait=wait, limit=max(1, limit))
+            with self._lobby.holding(poll):
+                answer = await poll.answer(self._admission, asked, wait=wait, limit=max(1, limit))
         except JournalError as error:
             engine.observer.journal_failed(error)
             raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error
