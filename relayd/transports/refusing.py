@@ -1,5 +1,7 @@
 """What a stranger reads over HTTP when it is not let in (docs/protocol.md section 4)."""
 
+from collections.abc import Mapping
+
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -31,6 +33,12 @@ def response(refused: Refused) -> web.Response:
     )
 
 
+def problem(status: int, code: str, sentence: str, *, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return `{"detail", "code"}` for what only HTTP knows."""
+    body = msgspec.json.encode({"detail": sentence, "code": code})
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+
+
 @web.middleware
 async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn a refusal into its HTTP answer."""
@@ -38,6 +46,11 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     except Refused as refused:
         return response(refused)
+    except web.HTTPNotFound:
+        return problem(404, "NOT_FOUND", "there is nothing at this path; docs/protocol.md lists what there is")
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return problem(405, "BAD_REQUEST", f"use {allowed} here, not {error.method[:40]}", headers={"Allow": allowed})
     except JournalError:
         # Told to the observer where it happened.
         sentence = "the relay can't read its journal; try again"
