@@ -9,6 +9,7 @@ from relayd.core.snapshot import Agent, Failure, Snapshot
 from relayd.core.timeline import Timeline
 from relayd.protocol.cursor import Place
 from relayd.protocol.messages import (
+    MAX_NAME,
     AgentStatusUpdate,
     Message,
     ProjectCompleted,
@@ -25,6 +26,11 @@ MAX_AGENTS = 1_000
 MAX_STAGES = 100
 MAX_ERRORS = 10
 MAX_USAGE_KEYS = 32
+MAX_USAGE = 2**53
+"""Sums stop here: beyond it a number is not the same for every reader, nor after the journal."""
+MAX_TEXT = 2_000
+MAX_TASK = 500
+"""Texts are cut to so many characters: a thousand agents' tasks must not make a snapshot of megabytes."""
 URLS = ("url", "completion_url", "deployment_url")
 
 
@@ -40,23 +46,34 @@ def fold(state: Snapshot, message: Message, received_at: float) -> None:
 
 
 def add_usage(state: Snapshot, usage: dict[str, Any]) -> None:
-    """Sum the numbers of a usage report by name; names beyond the bound are summed as `other`."""
+    """Sum the numbers of a usage report by name; long names and those beyond the bound are summed as `other`."""
     for name, value in usage.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
-            key = name if name in state.usage or len(state.usage) < MAX_USAGE_KEYS else "other"
-            state.usage[key] = state.usage.get(key, 0) + value
+            fits = name in state.usage or (len(state.usage) < MAX_USAGE_KEYS and len(name) <= MAX_NAME)
+            key = name if fits else "other"
+            state.usage[key] = max(-MAX_USAGE, min(MAX_USAGE, state.usage.get(key, 0) + value))
+
+
+def cut(text: str | None, length: int = MAX_TEXT) -> str | None:
+    """Return the beginning of a text that is shown."""
+    return None if text is None else text[:length]
+
+
+def short(text: str | None) -> str | None:
+    """Return a text that says who or where; one beyond the bound says nothing, for its beginning may be another's."""
+    return text if text is not None and len(text) <= MAX_TEXT else None
 
 
 def started(state: Snapshot, message: ProjectStarted, _: float) -> None:
     """Begin anew: what an earlier run of the same project left is no longer true; the first owner stands."""
     fresh = Snapshot(
         project_id=state.project_id,
-        name=message.name or state.name,
-        description=message.description or state.description,
-        project_type=message.project_type or state.project_type,
+        name=cut(message.name) or state.name,
+        description=cut(message.description) or state.description,
+        project_type=cut(message.project_type) or state.project_type,
         # Whoever publishes a second start must not take a project over.
-        owner=state.owner or message.owner,
-        team=state.team or message.team,
+        owner=state.owner or short(message.owner),
+        team=state.team or short(message.team),
         started_at=message.timestamp,
         estimated_duration_seconds=message.estimated_duration_seconds,
         counts=state.counts,
@@ -77,10 +94,12 @@ def alive(state: Snapshot, timestamp: float) -> None:
 def progressed(state: Snapshot, message: ProjectProgress, _: float) -> None:
     """Take over how far it is."""
     alive(state, message.timestamp)
-    state.progress = message.progress
-    state.message = message.message
+    if state.status != "completed":
+        # A straggler must not bring a project that is done back to half done.
+        state.progress = message.progress
+    state.message = cut(message.message)
     if message.stage:
-        enter(state, message.stage)
+        enter(state, message.stage[:MAX_NAME])
 
 
 def enter(state: Snapshot, stage: str) -> None:
@@ -103,7 +122,7 @@ def staged(state: Snapshot, message: WorkflowStageUpdate, _: float) -> None:
         complete(state, message.stage)
     elif message.status != "pending":
         enter(state, message.stage)
-    state.message = message.message
+    state.message = cut(message.message)
 
 
 def agent_moved(state: Snapshot, message: AgentStatusUpdate, received_at: float) -> None:
@@ -113,11 +132,13 @@ def agent_moved(state: Snapshot, message: AgentStatusUpdate, received_at: float)
         status=message.status,
         progress=message.progress,
         last_seen=received_at,
-        task=message.task,
+        task=cut(message.task, MAX_TASK),
         activity=message.activity,
     )
     if len(state.agents) > MAX_AGENTS:
-        del state.agents[min(state.agents, key=lambda name: state.agents[name].last_seen)]
+        # Not this one, even if the clock was set back.
+        others = (name for name in state.agents if name != message.agent)
+        del state.agents[min(others, key=lambda name: state.agents[name].last_seen)]
         state.agents_forgotten += 1
 
 
@@ -125,7 +146,7 @@ def logged(state: Snapshot, message: WorkflowLog, _: float) -> None:
     """Keep the last warnings; a line of log is no state otherwise."""
     alive(state, message.timestamp)
     if message.level == "warning":
-        state.warnings = [*state.warnings, message.message[:500]][-MAX_ERRORS:]
+        state.warnings = [*state.warnings, message.message[:MAX_TASK]][-MAX_ERRORS:]
 
 
 def completed(state: Snapshot, message: ProjectCompleted, _: float) -> None:
@@ -134,22 +155,23 @@ def completed(state: Snapshot, message: ProjectCompleted, _: float) -> None:
     state.progress = 100
     state.completed_at = message.timestamp
     if message.message:
-        state.message = message.message
+        state.message = cut(message.message)
     if state.stage is not None:
         complete(state, state.stage)
     for name in URLS:
-        if url := getattr(message, name):
+        if url := short(getattr(message, name)):
             state.urls[name] = url
 
 
 def erred(state: Snapshot, message: ProjectError, _: float) -> None:
     """Keep the last errors; a fatal one ends the project."""
-    failure = Failure(timestamp=message.timestamp, error=message.error[:2_000], code=message.code, fatal=message.fatal)
+    error, code = message.error[:MAX_TEXT], cut(message.code, MAX_NAME)
+    failure = Failure(timestamp=message.timestamp, error=error, code=code, fatal=message.fatal)
     state.errors = [*state.errors, failure][-MAX_ERRORS:]
     if message.fatal:
         state.status = "failed"
         state.completed_at = message.timestamp
-        state.message = message.error[:2_000]
+        state.message = error
 
 
 FOLDS: dict[type[Message], Callable[[Snapshot, Any, float], None]] = {
