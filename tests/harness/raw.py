@@ -1,6 +1,7 @@
 """A socket without any library on the viewer's side, for what no library would send."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -49,6 +50,11 @@ class RawSocket:
             if size >= SHORT:
                 size = int.from_bytes(await self.reader.readexactly(2 if size == SHORT else 8))
             return first & 0x0F, await self.reader.readexactly(size)
+
+    async def texts(self) -> list[str]:
+        """Return the texts of the lines of log in the next frame, an envelope."""
+        _, payload = await self.frame()
+        return [message["message"] for message in json.loads(payload).get("messages", [])]
 
     async def close_code(self) -> int:
         """Return the code of the close frame; frames before it are passed over."""

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+from relayd.transports.wire import HIGH_WATER
+from tests.harness.inside import InsideRelay, inside
+from tests.harness.raw import RawSocket, upgraded
+from tests.harness.viewer import log, watch
+
+PATH = "/ws/admin/agent-swarm/p?batch=1&token={}"
+LARGE = "x" * 16_000
+
+
+async def fill(relay: InsideRelay, socket: RawSocket) -> list[str]:
+    """Publish until a viewer that does not read is behind, and return what was published."""
+    (session,) = relay.rooms.lobby
+    socket.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a StreamWriter's transport reads, too
+    texts: list[str] = []
+    while session.wire.buffered() <= HIGH_WATER:
+        batch = [f"{len(texts) + number} {LARGE}" for number in range(40)]
+        await relay.publish(*(log("p", text) for text in batch))
+        texts += batch
+        assert len(texts) < 4_000
+    return texts
+
+
+async def test_a_slow_viewer_loses_nothing_and_costs_nobody(relay: InsideRelay) -> None:
+    """The kernel holds little for it, the relay one envelope; the others go on, and it gets all in order later."""
+    async with upgraded(relay, PATH.format(relay.token())) as slow:
+        await slow.frame()
+        texts = await fill(relay, slow)
+        async with watch(relay, "p", token=relay.token("bob"), tail=0) as brisk:
+            await brisk.frame()
+            more = [f"{number} more" for number in range(20)]
+            for text in more:
+                await relay.publish(log("p", text))
+            assert more == await brisk.lines(20)
+        (session,) = [one for one in relay.rooms.lobby if one.grant.viewer.user == "ada"]
+        assert session.wire.buffered() < 1_000_000
+        slow.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        heard: list[str] = []
+        while len(heard) < len(texts) + 20:
+            heard += await slow.texts()
+        assert texts + more == heard
+
+
+async def test_a_viewer_that_takes_no_byte_is_cut(tmp_path: Path) -> None:
+    """With data waiting for so long the socket is dead, whatever the kernel says; its place is free."""
+    async with (
+        inside(tmp_path, {"server": {"stuck_seconds": 1}}) as relay,
+        upgraded(relay, PATH.format(relay.token())) as slow,
+    ):
+        await slow.frame()
+        (session,) = relay.rooms.lobby
+        await fill(relay, slow)
+        await relay.until(lambda: relay.places() == 0)
+        assert "STUCK" == session.ended.result().disconnect.name
