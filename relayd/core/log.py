@@ -95,7 +95,8 @@ class Log(Generic[M]):
             fold(project.state, codec.decode_event(entry.payload), entry.received_at)
             project.state.cursor = entry.cursor
             project.dirty = True
-        project.place = newest[-1].place if newest else None
+        known = newest or since
+        project.place = known[-1].place if known else None
         self.nbytes += project.timeline.nbytes
         self.projects[project_id] = project
         return project
@@ -163,20 +164,28 @@ class Log(Generic[M]):
             return old
         if project_id is None:
             self.floor = floor
-        else:
+            # What lies below says nothing any more; kept, there would be one for each project that ever was.
+            self.floors = {name: own for name, own in self.floors.items() if own.place >= floor.place}
+        elif self.floor is None or floor.place >= self.floor.place:
             self.floors[project_id] = floor
         return floor
 
     def trim(self, touched: Iterable[Project[M]], *, events: int, nbytes: int) -> None:
-        """Keep each touched project at `events` entries (plus a quarter, to trim seldom), all of them at `nbytes`."""
+        """
+        Keep each touched project at `events` entries (plus a quarter, to trim seldom), all of them at `nbytes`.
+
+        Beyond that the oldest entries of the coldest projects go, an eighth of all, to trim seldom; so a hot project
+        keeps what its viewers have yet to be sent.
+        """
         for project in touched:
             if len(project.timeline) > events + events // 4:
                 self._drop(project, len(project.timeline) - events)
         if self.nbytes <= nbytes:
             return
+        goal = nbytes - nbytes // 8
         for project in list(self.projects.values()):
-            self._drop(project, len(project.timeline))
-            if self.nbytes <= nbytes:
+            self._drop(project, project.timeline.oldest(self.nbytes - goal))
+            if self.nbytes <= goal:
                 return
 
     def _drop(self, project: Project[M], count: int) -> None:
@@ -187,18 +196,29 @@ class Log(Generic[M]):
             self.raise_floor(project.id, Floor(last.place, cursors.decode(last.cursor).fingerprint))
 
     def unload(self, *, projects: int) -> None:
-        """Shelve the coldest projects beyond the bound: those that nobody watches and whose state the journal has."""
-        if self.settled is None:
-            return
+        """
+        Shelve the coldest projects beyond the bound: those that nobody watches and whose state the journal has.
+
+        Without a journal they are forgotten, and the floor of all takes over what they were.
+        """
         surplus = len(self.projects) - projects
         for project in list(self.projects.values()):
             if surplus <= 0:
                 return
-            settled = project.place is None or project.place <= self.settled
-            if settled and not project.channel and not project.dirty and project.id not in self.pinned:
-                del self.projects[project.id]
-                self.nbytes -= project.timeline.nbytes
-                surplus -= 1
+            if project.channel or project.id in self.pinned or not self._is_kept(project):
+                continue
+            del self.projects[project.id]
+            self.nbytes -= project.timeline.nbytes
+            surplus -= 1
+            if self.settled is None and project.place is not None:
+                mark = cursors.decode(project.state.cursor).fingerprint if project.state.cursor else b""
+                self.raise_floor(None, Floor(project.place, mark))
+
+    def _is_kept(self, project: Project[M]) -> bool:
+        """Tell whether nothing would be lost with a project but what is bound to be lost without a journal."""
+        if self.settled is None:
+            return True
+        return not project.dirty and (project.place is None or project.place <= self.settled)
 
     def detach(self) -> None:
         """Go on without a journal: what memory does not hold is gone, and the floors say so."""
@@ -248,8 +268,9 @@ class Log(Generic[M]):
             return Verdict("ask")
         if known != cursor.fingerprint:
             return Verdict("gap", "other_event" if known else "unknown_event")
-        return Verdict("whole")
+        return Verdict("whole", place=place)
 
     def judge_beginning(self, project_id: str) -> Verdict:
         """Say what the cursor `0` is worth: whole only if nothing was ever dropped."""
-        return Verdict("whole") if self.floor_of(project_id) is None else Verdict("gap", "below_floor")
+        whole = self.floor_of(project_id) is None
+        return Verdict("whole", place=BELOW_ALL) if whole else Verdict("gap", "below_floor")

@@ -82,11 +82,19 @@ class Timeline:
             return min(count, len(self._entries))
         return min(count, bisect_right(self._entries, settled, key=place_of))
 
+    def oldest(self, nbytes: int) -> int:
+        """Return how many of the oldest entries hold so many bytes together; all of them if they hold less."""
+        for count, entry in enumerate(self._entries):
+            if nbytes <= 0:
+                return count
+            nbytes -= len(entry.payload)
+        return len(self._entries)
+
     def drop(self, count: int) -> Entry | None:
         """Let go of the `count` oldest entries and return the newest of them."""
-        if count <= 0:
+        gone = self._entries[: max(0, count)]
+        if not gone:
             return None
-        gone = self._entries[:count]
         del self._entries[:count]
         self.base += len(gone)
         self.bottom = gone[-1].place

@@ -29,7 +29,12 @@ def test_one_grant_is_enough(decisions: list[Decision], answer: Decision) -> Non
 def test_a_viewer_may_do_nothing_by_default() -> None:
     """What a token does not say is not granted."""
     viewer = Viewer(user="ada", expires_at=1.0)
-    assert (frozenset(), frozenset(), frozenset(), False) == (viewer.roles, viewer.teams, viewer.projects, viewer.worker)
+    assert (frozenset(), frozenset(), frozenset(), False) == (
+        viewer.roles,
+        viewer.teams,
+        viewer.projects,
+        viewer.worker,
+    )
 
 
 def test_nobody_owns_a_project_by_default() -> None:

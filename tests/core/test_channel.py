@@ -216,7 +216,7 @@ class Watching(RuleBasedStateMachine):
             self.read[member], self.keys[member] = member * self.end // 8, key
             self.channel.fall(member)
 
-    @precondition(lambda self: self.channel.behind)
+    @precondition(lambda self: bool(self.channel.behind))
     @rule(data=st.data(), most=st.integers(1, 4))
     def catch_up(self, data: st.DataObject, most: int) -> None:
         """One who is behind reads a slice, as far as it may, and joins when it is there."""
@@ -228,7 +228,7 @@ class Watching(RuleBasedStateMachine):
         if index == self.channel.target(key, index, self.end):
             assert index == join_at(self.channel, member, key, index).index
 
-    @precondition(lambda self: list(self.channel))
+    @precondition(lambda self: bool(list(self.channel)))
     @rule(data=st.data(), most=st.integers(0, 3), full=st.sets(members))
     def serve(self, data: st.DataObject, most: int, full: set[int]) -> None:
         """A group is served as far as its pace allows; whose buffer is full falls with what it has passed."""
@@ -280,5 +280,5 @@ def join_at(channel: Channel[int], member: int, key: Key, index: int) -> Group[i
     return channel.join(member, key, index, passed(index), bucket())
 
 
-Watching.TestCase.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+Watching.TestCase.settings = settings(deadline=None, max_examples=80, stateful_step_count=40)
 test_whoever_watches_gets_everything_once = Watching.TestCase

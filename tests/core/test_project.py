@@ -252,7 +252,8 @@ def test_texts_are_bounded() -> None:
         ProjectError(**WHAT, error=endless, code=endless),
         ProjectCompleted(**WHAT, message=endless, url=endless, completion_url="http://short"),
     )
-    assert [MAX_TEXT] * 4 == [len(str(text)) for text in (state.name, state.description, state.project_type, state.message)]  # fmt: skip
+    texts = (state.name, state.description, state.project_type, state.message)
+    assert [MAX_TEXT] * 4 == [len(str(text)) for text in texts]
     assert MAX_TASK == len(str(state.agents["coder"].task)) == len(state.warnings[0])
     assert (MAX_TEXT, MAX_NAME) == (len(state.errors[0].error), len(str(state.errors[0].code)))
     assert ["x" * MAX_NAME, "s"] == state.stages_completed

@@ -1,0 +1,397 @@
+"""
+Never is a missed event called whole.
+
+A machine lets a log grow, shrink, lose its journal, break and begin again in any order, and keeps a book of all that
+was ever said.  Viewers come back with any cursor that was ever given to anybody; what they are told is compared with
+the book.  Hypothesis looks for the shortest course that goes wrong.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from relayd.core.floor import BELOW_ALL, Floor, Verdict
+from relayd.core.log import Log
+from relayd.core.project import Project
+from relayd.core.repeats import repeat_key
+from relayd.core.selection import select
+from relayd.core.snapshot import Snapshot
+from relayd.core.staging import Said
+from relayd.core.timeline import Entry
+from relayd.protocol.commands import EVERYTHING, Selection
+from relayd.protocol.cursor import BEGINNING, Cursor, Place, decode
+from tests.core.words import NAME, at, line, mark, said
+
+WINDOW = 6
+PROJECTS = ("a", "b", "c")
+Event = tuple[str, int | None, bool]
+"""Project, message id if it has one, whether it is understood."""
+Told = tuple[int, tuple[Event, ...]]
+"""Offset and events of a body: with these the log can be read again."""
+
+bodies = st.lists(
+    st.tuples(st.sampled_from(PROJECTS), st.none() | st.integers(0, 9), st.sampled_from([True, True, True, False])),
+    max_size=4,
+).map(tuple)
+selections = st.sampled_from([EVERYTHING, Selection(level="error"), Selection(agent=frozenset({"coder"}))])
+
+
+def heard(offset: int, events: tuple[Event, ...]) -> list[Said]:
+    """Return what the events of a body say; their texts, levels and agents follow from where they stand."""
+    return [
+        said(
+            *[
+                line(f"{offset}.{number}", project, level=level, agent=agent)
+                for level, agent in [("error", None), ("info", "coder"), ("info", "tester")][: 1 + number % 2]
+            ]
+            if understood
+            else [],
+            name=None if name is None else f"id {name}",
+        )
+        for number, (project, name, understood) in enumerate(events)
+    ]
+
+
+class Kept:
+    """A journal in memory: exactly what was settled and not dropped."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, list[Entry]] = {}
+        self.marks: dict[tuple[int, int], bytes] = {}
+        self.keys: list[tuple[int, list[int]]] = []
+        self.floors: dict[str, Floor] = {}
+        self.floor: Floor | None = None
+        self.snapshots: dict[str, tuple[Place, bytes]] = {}
+
+    def since(self, project: str, place: Place) -> list[Entry]:
+        """Return a project's entries after a place."""
+        return [entry for entry in self.entries.get(project, []) if entry.place > place]
+
+
+class Living(RuleBasedStateMachine):
+    """A log, its journal, and the book of all that was ever said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: Log[str] = Log(NAME, window=WINDOW)
+        self.kept: Kept | None = None
+        self.said: dict[str, list[Entry]] = {project: [] for project in PROJECTS}
+        """The book."""
+        self.offset = -1
+        self.unsettled: list[Told] = []
+        self.pending: dict[str, list[Entry]] = {}
+        self.pending_floor: Floor | None = None
+        self.pending_keys: list[tuple[int, list[int]]] = []
+        self.cursors: list[tuple[int, str]] = [(0, BEGINNING)]
+        """Every cursor that was ever given to anybody, with the epoch it was given in."""
+        self.lost: dict[str, Place] = {}
+        """By project: up to where a gap may be told, because something at or before it was dropped."""
+        self.lost_by_all = BELOW_ALL
+        self.began = False
+
+    # -- the log ---------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: not self.began)
+    @rule(kept=st.booleans(), offset=st.sampled_from([0, 0, 5]))
+    def begin(self, kept: bool, offset: int) -> None:
+        """A relay starts, with a journal or without, at the log's beginning or in its middle."""
+        self.began = True
+        if kept:
+            self.kept = Kept()
+            self.log.restore(epoch=0, marks=[], keys=[], floors={}, floor=None, projects=[])
+        if offset:
+            self.pending_floor = self.log.begin_at(offset)
+            self.lost_by_all = self.pending_floor.place
+            self.offset = offset - 1
+
+    @precondition(lambda self: self.began)
+    @rule(batch=st.lists(st.tuples(st.integers(1, 2), bodies), min_size=1, max_size=4))
+    def say(self, batch: list[tuple[int, tuple[Event, ...]]]) -> None:
+        """Some bodies come; a first attempt to stage them fails and changes nothing."""
+        told: list[Told] = []
+        for step, events in batch:
+            self.offset += step
+            told.append((self.offset, events))
+        dropped = self.log.stage()
+        for offset, events in told:
+            dropped.add(offset, mark(offset, self.log.epoch), float(offset), heard(offset, events))
+        self.take(told)
+        for project, entries in self.recorded:
+            self.said[project] += entries
+        self.unsettled += told
+
+    def take(self, told: Sequence[Told]) -> None:
+        """Stage and apply bodies, with their projects in memory."""
+        self.log.pinned = {event[0] for _, events in told for event in events}
+        for project in self.log.pinned:
+            self.open(project)
+        staging = self.log.stage()
+        recorded: dict[str, list[Entry]] = {}
+        for offset, events in told:
+            body = staging.add(offset, mark(offset, self.log.epoch), float(offset), heard(offset, events))
+            for message, entry in body.entries:
+                recorded.setdefault(message.project_id, []).append(entry)
+                self.pending.setdefault(message.project_id, []).append(entry)
+                self.cursors.append((self.log.epoch, entry.cursor))
+            self.pending_keys.append((offset, list(body.repeat_keys)))
+        touched = self.log.apply(staging)
+        assert sorted(recorded) == sorted(project.id for project in touched)
+        self.recorded = list(recorded.items())
+        self.cursors.append((self.log.epoch, self.log.head_cursor()))
+
+    @precondition(lambda self: self.log.head is not None)
+    @rule()
+    def break_off(self) -> None:
+        """The log has a hole."""
+        assert self.log.head is not None
+        self.lost_by_all = self.log.head._replace(item=1 << 20)
+        self.pending_floor = self.log.break_("truncated")
+        self.offset += 3
+
+    @precondition(lambda self: self.began and self.log.epoch < 3)
+    @rule()
+    def begin_anew(self) -> None:
+        """The log was deleted and made anew."""
+        self.pending_floor = self.log.break_("recreated")
+        self.lost_by_all = Place(self.log.epoch, -1)
+        self.said = {project: [] for project in PROJECTS}
+        self.offset = -1
+
+    # -- the journal -----------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.kept is not None and self.log.head is not None)
+    @rule(states=st.booleans())
+    def settle(self, states: bool) -> None:
+        """What is pending is written, with or without the projects' states."""
+        kept, log = self.kept, self.log
+        assert kept is not None
+        assert log.head is not None
+        for project, entries in self.pending.items():
+            kept.entries.setdefault(project, []).extend(entries)
+        for offset, keys in self.pending_keys:
+            kept.keys.append((offset, keys))
+        kept.marks.update(((log.epoch, offset), mark(offset, log.epoch)) for offset, _ in self.pending_keys)
+        kept.floor = self.pending_floor or kept.floor
+        self.pending, self.pending_keys, self.pending_floor, self.unsettled = {}, [], None, []
+        log.settled = log.head
+        for there in log.projects.values() if states else ():
+            if there.place is not None:
+                kept.snapshots[there.id] = (there.place, msgspec.json.encode(there.state))
+                there.dirty = False
+                log.shelved.add(there.id)
+
+    @precondition(lambda self: self.kept is not None)
+    @rule(project=st.sampled_from(PROJECTS), count=st.integers(1, 3))
+    def retain(self, project: str, count: int) -> None:
+        """The journal drops the oldest of a project."""
+        assert self.kept is not None
+        entries = self.kept.entries.get(project, [])
+        gone = entries[:count]
+        del entries[:count]
+        if gone:
+            floor = Floor(gone[-1].place, decode(gone[-1].cursor).fingerprint)
+            self.kept.floors[project] = floor
+            self.log.raise_floor(project, floor)
+            self.lose(project, floor.place)
+
+    @precondition(lambda self: self.kept is not None)
+    @rule()
+    def lose_the_journal(self) -> None:
+        """It breaks, and the relay goes on from memory."""
+        for project in PROJECTS:
+            there = self.log.projects.get(project)
+            if there is None and project in self.log.shelved and self.log.head is not None:
+                self.lose(project, self.log.head)
+            elif there is not None and there.timeline.bottom is not None:
+                self.lose(project, there.timeline.bottom)
+        self.log.detach()
+        self.kept = None
+
+    @precondition(lambda self: self.kept is not None and self.log.head is not None and self.log.epoch == 0)
+    @rule()
+    def start_again(self) -> None:
+        """The process is killed; the next one goes on from the journal and reads again what was not settled."""
+        kept, before = self.kept, self.log
+        assert kept is not None
+        if not kept.marks or self.pending_floor is not None:
+            return
+        self.log = Log(NAME, window=WINDOW)
+        self.log.restore(
+            epoch=0,
+            marks=[(offset, print_) for (_, offset), print_ in sorted(kept.marks.items())],
+            keys=[key for _, keys in kept.keys for key in keys],
+            floors=kept.floors,
+            floor=kept.floor,
+            projects={*kept.entries, *kept.snapshots},
+        )
+        pending, self.pending, self.pending_keys = self.pending, {}, []
+        if self.unsettled:
+            self.take(self.unsettled)
+        assert pending == self.pending
+        assert list(before.repeats) == list(self.log.repeats)
+        assert before.head_cursor() == self.log.head_cursor()
+
+    def open(self, project: str) -> Project[str]:
+        """Return a project, from the journal if it is there."""
+        if self.kept is None or project in self.log.projects or project not in self.log.shelved:
+            return self.log.open(project)
+        place, snapshot = self.kept.snapshots.get(project, (BELOW_ALL, None))
+        entries = self.kept.entries.get(project, [])
+        return self.log.adopt(
+            project,
+            snapshot=snapshot,
+            since=self.kept.since(project, place),
+            newest=entries[-2:],
+            whole=len(entries) < 2,
+        )
+
+    # -- memory ----------------------------------------------------------------------------------------------------
+
+    @rule(events=st.integers(0, 4), nbytes=st.sampled_from([0, 600, 1_500, 1 << 40]))
+    def trim(self, events: int, nbytes: int) -> None:
+        """Memory is full."""
+        ends = {project.id: project.timeline.base for project in self.log.projects.values()}
+        self.log.trim(list(self.log.projects.values()), events=events, nbytes=nbytes)
+        for project in self.log.projects.values():
+            if self.kept is None and project.timeline.base > ends[project.id]:
+                assert project.timeline.bottom is not None
+                self.lose(project.id, project.timeline.bottom)
+            bound = self.kept is None or project.place is None or self.log.settled == self.log.head
+            assert not bound or len(project.timeline) <= events + events // 4
+        assert self.kept is not None or self.log.nbytes <= nbytes
+
+    @rule(projects=st.integers(0, 2))
+    def unload(self, projects: int) -> None:
+        """There are too many projects."""
+        self.log.pinned = set()
+        before = dict(self.log.projects)
+        self.log.unload(projects=projects)
+        for project in before.keys() - self.log.projects.keys():
+            place = before[project].place
+            if self.kept is None and place is not None:
+                self.lost_by_all = max(self.lost_by_all, place)
+
+    def lose(self, project: str, place: Place) -> None:
+        """Note in the book that a gap may be told up to there."""
+        self.lost[project] = max(self.lost.get(project, BELOW_ALL), place)
+
+    # -- viewers ---------------------------------------------------------------------------------------------------
+
+    @rule(data=st.data(), project=st.sampled_from(PROJECTS), selection=selections, slices=st.integers(1, 4))
+    def come_back(self, data: st.DataObject, project: str, selection: Selection, slices: int) -> None:
+        """A viewer comes with any cursor that was ever given to anybody."""
+        epoch, text = data.draw(st.sampled_from(self.cursors))
+        self.open(project)
+        verdict, cursor = self.judge(project, text)
+        if verdict.kind == "ahead":
+            assert cursor is not None
+            assert self.log.head is None or cursor.offset > self.log.head.offset
+            assert epoch != self.log.epoch
+        elif verdict.kind == "gap":
+            assert self.may_be_a_gap(project, cursor, epoch)
+        else:
+            assert verdict.place is not None
+            missed = [entry for entry in self.said[project] if entry.place > verdict.place]
+            assert epoch == self.log.epoch or text == BEGINNING
+            assert verdict.place >= self.lost_by_all
+            told = self.told(project, verdict.place, slices)
+            assert [entry.cursor for entry in missed] == [entry.cursor for entry in told]
+            assert list(select(selection, missed)) == list(select(selection, told))
+
+    @rule(project=st.sampled_from(PROJECTS), where=st.tuples(st.integers(0, 30), st.integers(0, 3), st.integers(0, 3)))
+    def make_a_cursor_up(self, project: str, where: tuple[int, int, int]) -> None:
+        """A viewer comes with a cursor that nobody gave it: whatever it is told, it is not told a part."""
+        self.open(project)
+        cursor = at(*where, epoch=self.log.epoch)
+        verdict, _ = self.judge(project, str(cursor))
+        if verdict.place is not None:
+            missed = [entry for entry in self.said[project] if entry.place > verdict.place]
+            assert missed == self.told(project, verdict.place, 3)
+        forged, _ = self.judge(project, str(cursor._replace(fingerprint=b"forged")))
+        assert forged.kind in {"gap", "ahead"}
+
+    def judge(self, project: str, text: str) -> tuple[Verdict, Cursor | None]:
+        """Judge a cursor as the relay does: the journal is asked if need be."""
+        if text == BEGINNING:
+            return self.log.judge_beginning(project), None
+        cursor = decode(text)
+        verdict = self.log.judge(project, cursor)
+        if verdict.kind == "ask":
+            known = self.kept.marks.get((self.log.epoch, cursor.offset)) if self.kept is not None else None
+            verdict = self.log.judge(project, cursor, known or b"")
+            assert verdict.kind in {"whole", "gap"}
+        return verdict, cursor
+
+    def may_be_a_gap(self, project: str, cursor: Cursor | None, epoch: int) -> bool:
+        """Return whether the book has a reason for a gap."""
+        floor = max(self.lost.get(project, BELOW_ALL), self.lost_by_all)
+        if cursor is None:
+            return floor > BELOW_ALL
+        if epoch != self.log.epoch or cursor.place(epoch) < floor:
+            return True
+        known = {body for body, _ in self.log.marks._marks.items()}
+        return cursor.offset not in known and (self.kept is None or (epoch, cursor.offset) not in self.kept.marks)
+
+    def told(self, project: str, place: Place, most: int) -> list[Entry]:
+        """Return what a viewer is told after a place: slices from memory, and from the journal below it."""
+        timeline, told = self.open(project).timeline, list[Entry]()
+        while (index := timeline.index_after(place)) != timeline.end:
+            if index is not None:
+                page = timeline.slice(index, min(index + most, timeline.end))
+            else:
+                assert self.kept is not None
+                assert timeline.bottom is not None
+                page = self.kept.since(project, place)[:most]
+                if not page:
+                    place = timeline.bottom
+                    continue
+            told += page
+            place = page[-1].place
+        return told
+
+    # -- always ----------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def bytes_are_counted(self) -> None:
+        """Those of all timelines together."""
+        timelines = [project.timeline for project in self.log.projects.values()]
+        for timeline in timelines:
+            entries = timeline.slice(timeline.base, timeline.end)
+            assert timeline.nbytes == sum(len(entry.payload) for entry in entries)
+            assert sorted(entries, key=lambda entry: entry.place) == entries
+        assert self.log.nbytes == sum(timeline.nbytes for timeline in timelines)
+
+    @invariant()
+    def windows_are_bounded(self) -> None:
+        """However many bodies and ids came."""
+        assert len(self.log.marks) <= WINDOW
+        assert len(self.log.repeats) <= WINDOW
+
+    @invariant()
+    def memory_and_journal_hold_what_was_not_dropped(self) -> None:
+        """A project in memory that is above its floor is all there."""
+        for project in self.log.projects.values():
+            floor = self.log.floor_of(project.id)
+            place = floor.place if floor is not None else BELOW_ALL
+            wanted = [entry.cursor for entry in self.said[project.id] if entry.place > place]
+            assert wanted == [entry.cursor for entry in self.told(project.id, place, 9)]
+
+    @invariant()
+    def states_are_true(self) -> None:
+        """A project's state counts each of its events once, those of the deleted log included."""
+        for project in self.log.projects.values():
+            if self.kept is not None and self.said[project.id]:
+                assert self.said[project.id][-1].cursor == project.state.cursor
+            assert isinstance(project.state, Snapshot)
+
+
+def test_ids_have_keys_of_their_own() -> None:
+    """The machine's ids are told apart."""
+    assert 10 == len({repeat_key(f"id {number}") for number in range(10)})
+
+
+Living.TestCase.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)
+test_never_is_a_missed_event_called_whole = Living.TestCase
