@@ -42,6 +42,11 @@ def telling_lost() -> Iterator[None]:
         yield
     except (aiormq.AMQPError, OSError, TimeoutError, RuntimeError) as error:
         raise _lost(error) from error
+    except Exception as error:
+        # Who waits for an answer when a channel is closed without a reason gets a bare `Exception` from the library.
+        if type(error) is not Exception:
+            raise
+        raise Lost("the channel was closed") from error
     except asyncio.CancelledError:
         # The library cancels its own tasks when the connection ends, and who waits for one of them gets to feel it.
         task = asyncio.current_task()

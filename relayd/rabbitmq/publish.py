@@ -12,10 +12,11 @@ from typing import Self
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractExchange
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.exceptions import DeliveryError
 from yarl import URL
 
 from relayd.dialects.delivery import JsonValue
+from relayd.rabbitmq.connection import Lost, telling_lost
 from relayd.rabbitmq.settings import RabbitSettings
 
 __all__ = ["NotPublished", "Publisher", "Unconfirmed"]
@@ -50,13 +51,14 @@ class Publisher:
             heartbeat=str(self._settings.heartbeat), name="relayd publish"
         )
         try:
-            self._connection = await aio_pika.connect(url, timeout=self._settings.connect_seconds)
-            channel = await self._connection.channel(on_return_raises=True)
-            self._exchange = await channel.get_exchange(self._settings.exchange)
-        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            with telling_lost():
+                self._connection = await aio_pika.connect(url, timeout=self._settings.connect_seconds)
+                channel = await self._connection.channel(on_return_raises=True)
+                self._exchange = await channel.get_exchange(self._settings.exchange)
+        except Lost as lost:
             if self._connection is not None:
                 await self._connection.close()
-            raise NotPublished(f"exchange {self._settings.exchange} at {self._settings.address}: {error!s}") from error
+            raise NotPublished(f"exchange {self._settings.exchange} at {self._settings.address}: {lost}") from lost
         return self
 
     async def __aexit__(
@@ -88,14 +90,19 @@ class Publisher:
         # For people who bind queues of their own; the relay never looks at it.
         key = f"{project_id}.{type}".encode()[:ROUTING_KEY_BYTES].decode(errors="ignore")
         try:
-            await self._exchange.publish(message, key, mandatory=True, timeout=self._confirm_seconds)
-        except TimeoutError as error:
-            raise Unconfirmed(
-                f"no confirm within {self._confirm_seconds:g} s; it may be in the log: send it again, same message_id"
-            ) from error
-        except DeliveryError as error:
-            raise NotPublished(
-                f"exchange {self._settings.exchange} has no queue for it; make the stream with `relayd rabbitmq setup`"
-            ) from error
-        except (AMQPError, OSError, RuntimeError) as error:
-            raise Unconfirmed(f"the connection was lost before the confirm ({error!s}); send it again") from error
+            with telling_lost():
+                await self._exchange.publish(message, key, mandatory=True, timeout=self._confirm_seconds)
+        except Lost as lost:
+            raise self._verdict(lost) from lost
+
+    def _verdict(self, lost: Lost) -> NotPublished:
+        match lost.__cause__:
+            case DeliveryError():
+                return NotPublished(
+                    f"exchange {self._settings.exchange} has no queue for it; make it with `relayd rabbitmq setup`"
+                )
+            case TimeoutError():
+                seconds = f"{self._confirm_seconds:g} s"
+                return Unconfirmed(f"no confirm within {seconds}; it may be in the log: send it again, same message_id")
+            case _:
+                return Unconfirmed(f"the connection was lost before the confirm ({lost}); send it again")

@@ -10,7 +10,7 @@ from relayd.dialects.delivery import Delivery
 from relayd.ports import LogBreak, Position, Receipt, Source
 from relayd.protocol.cursor import fingerprint, identity
 
-__all__ = ["Follower", "WallClock", "position_of", "receipt"]
+__all__ = ["Follower", "WallClock", "position_of", "receipt", "until"]
 
 SECONDS = 30.0
 """Longest wait for something that must happen; a busy machine is slow."""
@@ -32,6 +32,13 @@ def position_of(source: Source, delivery: Delivery) -> Position:
     """Return the position of a relay that has processed this delivery last."""
     mark = fingerprint(identity(source.log), delivery.message_id, delivery.body)
     return Position(epoch=0, offset=delivery.offset, fingerprint=mark)
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = SECONDS) -> None:
+    """Return when a condition holds that nothing wakes anybody for; raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.01)
 
 
 class Follower:

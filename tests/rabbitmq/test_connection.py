@@ -64,6 +64,11 @@ async def test_what_ends_a_connection_is_sorted() -> None:
         raise ConnectionResetError
     with pytest.raises(Lost, match="the connection was closed"), telling_lost():
         raise asyncio.CancelledError
+    # The library's way to tell those who wait on a channel that it was closed for no reason.
+    with pytest.raises(Lost, match="the channel was closed"), telling_lost():
+        raise Exception  # noqa: TRY002 - it is the library's
+    with pytest.raises(KeyError), telling_lost():
+        raise KeyError("a fault of ours stays one")
 
     async def waiting() -> None:
         with telling_lost():

@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from random import Random
 
 import aiormq
+import pytest
 from aiormq.abc import ChannelFrame
 from pamqp import commands
 from pamqp.body import ContentBody
@@ -12,10 +15,31 @@ from pamqp.header import ContentHeader
 from pydantic import SecretStr
 
 from relayd.dialects.delivery import Delivery
-from relayd.ports import Position
-from tests.harness.follower import Follower, position_of
+from relayd.ports import LogBreak, Position
+from relayd.rabbitmq.consume import RabbitSource
+from relayd.rabbitmq.settings import RabbitSettings
+from relayd.testing.source_contract import Say, SourceContract
+from tests.harness.checker import GAP, check
+from tests.harness.follower import Follower, WallClock, position_of, receipt, until
+from tests.harness.proxy import Proxy
 from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.stream import Stream
+
+
+@pytest.fixture
+def source(stream: Stream) -> RabbitSource:
+    """Give a source on this test's stream."""
+    return stream.source()
+
+
+@pytest.fixture
+def say(stream: Stream) -> Say:
+    """Give a publisher for it."""
+    return stream.say
+
+
+class TestContract(SourceContract):
+    """A stream is a source."""
 
 
 def numbered(first: int, last: int) -> list[bytes]:
@@ -193,6 +217,23 @@ async def test_a_restart_of_the_broker_loses_and_repeats_nothing(rabbitmq: Priva
     assert [] == reader.breaks
 
 
+async def test_cuts_at_any_moment_lose_and_repeat_nothing(rabbitmq: PrivateRabbit, stream: Stream) -> None:
+    """Twenty resets while events flow: in the middle of a frame, while connecting, while resuming."""
+    random = Random(20)
+    bodies = numbered(0, 2_000)
+    async with Proxy(rabbitmq.port) as proxy:
+        url = stream.settings.url.get_secret_value().replace(f":{rabbitmq.port}/", f":{proxy.port}/")
+        source = stream.source(url=SecretStr(url), prefetch=200, ack_every=50, batch=20, backoff_seconds=0.05)
+        async with Follower(source) as reader, asyncio.TaskGroup() as group:
+            group.create_task(stream.say(bodies))
+            while proxy.accepted <= 20:
+                await asyncio.sleep(random.uniform(0, 0.3))
+                proxy.cut()
+            await reader.until_count(len(bodies))
+    report = check(bodies, [one.body if isinstance(one, Delivery) else GAP for one in reader.seen])
+    assert "whole" == report.verdict, report
+
+
 async def test_a_missing_queue_is_reported_and_not_made(stream: Stream) -> None:
     """An empty stream in the place of a lost one would hide the loss; an operator decides."""
     await stream.delete()
@@ -314,6 +355,63 @@ async def test_closing_is_quick_and_it_can_be_read_again(stream: Stream) -> None
     async with Follower(source, position_of(source, reader.deliveries[1])) as second:
         await second.until_count(3)
     assert numbered(2, 5) == second.bodies
+
+
+def deliveries_of(batch: Sequence[Delivery] | LogBreak) -> Sequence[Delivery]:
+    """Return the deliveries of a batch that is no break."""
+    assert not isinstance(batch, LogBreak)
+    return batch
+
+
+async def lose_connection(source: RabbitSource) -> None:
+    """Cut it, and return when the source has noticed."""
+    current = source._current
+    assert current is not None
+    await current._connection.close()
+    await until(lambda: source._current is not current)
+
+
+async def test_memory_holds_one_prefetch_over_reconnects(stream: Stream) -> None:
+    """A relay that can't take anything in now, on a connection that comes and goes, does not fill up."""
+    await stream.say(numbered(0, 60))
+    source = stream.source(prefetch=10, ack_every=1)
+    batches = source.batches(None)
+    read: list[Delivery] = []
+    while len(read) < 10:
+        read.extend(deliveries_of(await anext(batches)))
+    await lose_connection(source)
+    await until(lambda: len(source._queue) >= 9)
+    await lose_connection(source)
+    # It is connected again by now, and waits with the subscription until somebody reads.
+    await until(lambda: not source._drained.is_set())
+    assert source._current is None
+    assert len(source._queue) <= 10
+    source.settle([receipt(delivery) for delivery in read])
+    while len(read) < 60:
+        batch = deliveries_of(await anext(batches))
+        read.extend(batch)
+        source.settle([receipt(delivery) for delivery in batch])
+    await batches.aclose()
+    assert numbered(0, 60) == [delivery.body for delivery in read]
+
+
+async def test_one_reader_at_a_time(stream: Stream) -> None:
+    """Two would acknowledge each other's messages."""
+    source = stream.source()
+    async with Follower(source) as reader:
+        await reader.until_state(lambda: source.state().connected)
+        with pytest.raises(RuntimeError, match="being read already"):
+            await anext(source.batches(None))
+
+
+def test_the_log_is_named_after_host_and_queue() -> None:
+    """Equal for all relays that read the same stream, whatever their user, password or broker node."""
+    one, other = (
+        RabbitSource(RabbitSettings.model_validate({"url": url}), WallClock())
+        for url in ("amqp://a:b@one/swarms", "amqps://c:d@other:5999/swarms?heartbeat=9")
+    )
+    assert "rabbitmq:swarms:relayd.events" == one.log == other.log
+    assert one.replays
 
 
 async def test_no_broker_is_waited_for(stream: Stream) -> None:

@@ -1,0 +1,91 @@
+"""A wire that can be cut: a TCP proxy on the loopback, between a client and a server of this machine."""
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Proxy", "end"]
+
+CHUNK = 65_536
+
+
+class Proxy:
+    """Passes bytes both ways to a port; `cut` resets all connections, `refusing` lets no new one through."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.port = 0
+        self.refusing = False
+        self.accepted = 0
+        self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.refusing = True
+        self._server.close()
+        await self._server.wait_closed()
+        self.cut()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def cut(self) -> int:
+        """Reset all connections on both sides and return how many there were."""
+        pairs, self._pairs = self._pairs, set()
+        for pair in pairs:
+            for writer in pair:
+                reset(writer)
+        return len(pairs)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self.refusing:
+            await end(writer)
+            return
+        self.accepted += 1
+        there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        pair = (writer, back)
+        self._pairs.add(pair)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(passing(reader, back))
+                group.create_task(passing(there, writer))
+        finally:
+            self._pairs.discard(pair)
+            for one in pair:
+                await end(one)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Send a reset instead of an orderly end, and forget what was not sent."""
+    if not writer.transport.is_closing():
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def end(writer: asyncio.StreamWriter) -> None:
+    """Reset a connection and return when it is gone."""
+    reset(writer)
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass bytes on until either side is gone, then end the other."""
+    with suppress(ConnectionError):
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
