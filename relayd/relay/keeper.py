@@ -155,6 +155,9 @@ class Keeper:
         while True:
             while await self._past.retain(self._clock.now()):  # noqa: ASYNC110  # work in slices, no waiting
                 await asyncio.sleep(0)
+            # One that was folded forward when it was loaded is dirty, too; unwritten it could never be unloaded.
+            if self._past.journal is not None:
+                self.note([project for project in self._log.projects.values() if project.dirty])
             self._log.unload(projects=self._limits.projects)
             await asyncio.sleep(RETENTION_SECONDS)
 

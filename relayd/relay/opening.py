@@ -16,15 +16,12 @@ from relayd.core.floor import Verdict
 from relayd.core.snapshot import spoken
 from relayd.core.timeline import Entry
 from relayd.protocol.disconnect import Disconnect
-from relayd.protocol.messages import ConnectionEstablished, Message
+from relayd.protocol.messages import GREETING, ConnectionEstablished, Message
 from relayd.relay.engine import Engine
 from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Subscription
 
 __all__ = ["Opening", "established", "judge", "open_subscription"]
-
-GREETING = "Real-time updates active"
-"""What the existing front end shows when it is connected."""
 
 AHEAD_STEP = 0.05
 """Seconds between two looks at a log that lags behind a cursor."""
@@ -76,8 +73,9 @@ async def open_subscription(
 
     With `after`, `verdict` is what `judge` said of it; without, the viewer is fresh.  Raises JournalError.
     """
-    if after is not None and verdict is not None and verdict.kind == "whole":
-        subscription.passed = Passed(engine.past.place(after), after)
+    if after is not None and verdict is not None and verdict.place is not None:
+        # The place as it was judged: if the log was made anew since, it lies below the floor, and a gap is told.
+        subscription.passed = Passed(verdict.place, after)
         return Opening(replay="resume", cursor=after, entries=(), head=engine.log.head_cursor())
     if verdict is not None:
         engine.observer.gapped(verdict.cause)

@@ -78,8 +78,10 @@ class Past:
         verdict = self.log.judge(project_id, cursor)
         if verdict.kind != "ask":
             return verdict
-        known = await self.journal.fingerprint(self.log.epoch, cursor.offset) if self.journal is not None else None
-        return self.log.judge(project_id, cursor, known or b"")
+        epoch = self.log.epoch
+        known = await self.journal.fingerprint(epoch, cursor.offset) if self.journal is not None else None
+        # What stood in a log that was made anew meanwhile proves nothing for the one that is there now.
+        return self.log.judge(project_id, cursor, known if known is not None and epoch == self.log.epoch else b"")
 
     def place(self, after: str) -> Place:
         """Return the place of a cursor that was judged whole."""

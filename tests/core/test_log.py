@@ -189,6 +189,17 @@ def test_cursors_of_the_new_log_are_whole() -> None:
     assert whole(at(0, epoch=1), epoch=1) == log.judge(PROJECT, at(0, epoch=1))
 
 
+def test_a_verdict_is_of_the_log_that_was_there() -> None:
+    """Made anew before its viewer is served, the log's floor lies above the place that was whole."""
+    log = grown(1, 2, 3)
+    verdict = log.judge(PROJECT, at(2))
+    floor = log.break_("recreated")
+    for offset in range(4):
+        grow(log, offset, said(line()))
+    assert verdict.place is not None
+    assert verdict.place < floor.place
+
+
 def test_what_lies_before_the_first_offset_read_is_a_gap() -> None:
     """A fresh replica begins in the middle; for a project it has not heard of as well."""
     log = grown()
