@@ -101,9 +101,10 @@ def nearest_end(db: sqlite3.Connection, number: int, span: Span, limit: int) -> 
     parts: list[list[Entry]] = []
     room = limit
     for chunk in chunks_before(db, number, span):
-        lines = chunk.within(span)
-        if not lines or not room:
+        if not room or (chunk.epoch, chunk.last_offset) < span.after[:2]:
             break
+        # One that ends with `before` itself may hold nothing else; those below it do.
+        lines = chunk.within(span)
         parts.append([entry(chunk.epoch, line) for line in lines[-room:]])
         room -= len(parts[-1])
     return [one for part in reversed(parts) for one in part]

@@ -43,6 +43,20 @@ def test_no_more_is_decoded_than_asked(db: sqlite3.Connection) -> None:
     assert [4, 5, 6] == [one.place.offset for one in found]
 
 
+def test_a_page_before_an_event_that_was_committed_alone() -> None:
+    """Its chunk ends where the page does and holds nothing of it; the page is behind it, and not empty."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(db)
+    ledger = Ledger(window=1, max_events=100)
+    for offset in range(6):
+        write(db, ledger, commit([said("a", offset)]), max_rejected=9)
+    for before in range(6):
+        found = read(db, "a", after=None, before=Place(0, before), limit=3, newest=True)
+        assert list(range(max(0, before - 3), before)) == [one.place.offset for one in found]
+    assert [] == read(db, "a", after=Place(0, 2), before=Place(0, 3), limit=3, newest=True)
+    db.close()
+
+
 @pytest.mark.parametrize("newest", [False, True])
 def test_a_damaged_row_is_never_passed_over(db: sqlite3.Connection, newest: bool) -> None:
     """Served as if whole, it would be a hole that nobody is told of."""
