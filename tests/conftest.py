@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.daemon import PrivateRelay
 from tests.harness.rabbitmq import PrivateRabbit
 
 
@@ -20,3 +21,14 @@ def amqp_url(rabbitmq: PrivateRabbit, request: pytest.FixtureRequest) -> str:
     """Give the URL of a virtual host that only this module's tests use."""
     name = re.sub(r"\W+", "-", request.node.nodeid)
     return rabbitmq.vhost(name)
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Iterator[PrivateRelay]:
+    """
+    Give a relay of the run's own, as a real process with an embedded log, running.
+
+    Tests share it, so each has projects and users of its own; one that ends it starts it again.
+    """
+    with PrivateRelay() as relay:
+        yield relay

@@ -11,6 +11,8 @@ from relayd.relay.refusal import Refused
 
 __all__ = ["Authenticate", "answer", "bad", "number"]
 
+MAX_DIGITS = 18
+
 Authenticate = Callable[[web.Request], Viewer]
 """Returns who asks; raises Refused."""
 
@@ -25,7 +27,9 @@ def number(request: web.Request, name: str, *, default: int, least: int, most: i
     text = request.query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
+    # The length first: Python refuses to read a number of thousands of digits.
+    readable = text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
+    if not readable or not least <= int(text) <= most:
         raise bad(f"{name}: use a whole number from {least} to {most}, not {text[:40]!r}")
     return int(text)
 

@@ -1,7 +1,7 @@
 """Lines of a project's log, page by page, from memory and journal."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -12,6 +12,7 @@ from relayd.core.timeline import Entry
 from relayd.protocol.commands import Selection
 from relayd.protocol.cursor import Place
 from relayd.relay.admission import Admission
+from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Watched
 
 __all__ = ["read_logs"]
@@ -35,6 +36,13 @@ class Line(msgspec.Struct):
 LINE = msgspec.json.Decoder(Line)
 
 
+class Page(NamedTuple):
+    """Lines, the oldest first, and the cursor to go on from in the direction asked for; None at the end."""
+
+    lines: Sequence[Entry]
+    next: str | None
+
+
 async def read_logs(admission: Admission, request: web.Request) -> dict[str, Any]:
     """
     Return `{logs: [{id, timestamp, level, message, agent}], next}`; raises Refused.
@@ -45,20 +53,34 @@ async def read_logs(admission: Admission, request: web.Request) -> dict[str, Any
     project = await admission.open(request.match_info["project_id"])
     limit = number(request, "limit", default=DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
     wanted = selection(request)
-    past = admission.engine.past
-    after, before = request.query.get("after"), request.query.get("before")
-    if after is not None and before is not None:
+    if "after" in request.query and "before" in request.query:
         raise bad("after, before: use one of them, not both")
-    for cursor in (after, before):
-        if cursor is not None:
-            await admission.judge(project.id, cursor)
+    after, before = [await place(admission, project, request, side) for side in ("after", "before")]
     if after is not None:
-        found, end = await forwards(admission, project, past.place(after), wanted, limit)
-        more = found[-1].cursor if found and not end else None
+        page = await forwards(admission, project, after, wanted, limit)
     else:
-        found, end = await backwards(admission, project, past.place(before) if before else None, wanted, limit)
-        more = found[0].cursor if found and not end else None
-    return {"logs": [LINE.decode(entry.payload) for entry in found], "next": more}
+        page = await backwards(admission, project, before, wanted, limit)
+    return {"logs": [LINE.decode(entry.payload) for entry in page.lines], "next": page.next}
+
+
+async def place(admission: Admission, project: Watched, request: web.Request, side: str) -> Place | None:
+    """
+    Return where a list begins or ends, None where that is not said; raises Refused.
+
+    Below the floor is no mistake: a list passes over what is gone.  A place in another log means nothing here.
+    """
+    cursor = request.query.get(side)
+    if cursor is None:
+        return None
+    try:
+        verdict = await admission.judge(project.id, cursor)
+    except Refused as refused:
+        raise Refused(
+            refused.disconnect, refused.sentence.replace("after: ", f"{side}: ", 1), refused.reason
+        ) from refused
+    if verdict is not None and verdict.cause in {"other_log", "other_event"}:
+        raise bad(f"{side}: this cursor is of another log; leave it out to begin at the newest line")
+    return admission.engine.past.place(cursor)
 
 
 def selection(request: web.Request) -> Selection:
@@ -73,47 +95,59 @@ def selection(request: web.Request) -> Selection:
         raise bad(str(error)) from error
 
 
-async def forwards(
-    admission: Admission, project: Watched, place: Place, wanted: Selection, limit: int
-) -> tuple[Sequence[Entry], bool]:
-    """Return up to `limit` lines after a place, oldest first, and whether that was the end."""
+async def forwards(admission: Admission, project: Watched, place: Place, wanted: Selection, limit: int) -> Page:
+    """Return up to `limit` lines after a place."""
     found: list[Entry] = []
+    seen = ""
     for _ in range(PAGES):
         timeline = project.timeline
         index = timeline.index_after(place)
         if index is not None:
-            page: Sequence[Entry] = timeline.slice(index, timeline.end)
-        else:
-            page = await admission.engine.past.read(project, place, PAGE) or ()
-            # What the journal does not hold any more is passed over: this is a list, not a promise.
-            place = page[-1].place if page else timeline.bottom or place
-        found += select(wanted, page)
+            held = timeline.slice(index, timeline.end)
+            return first_of([*found, *select(wanted, held)], limit, None)
+        floor = admission.engine.log.floor_of(project.id)
+        if floor is not None:
+            place = max(place, floor.place)
+        rows = await admission.engine.past.read(project, place, PAGE)
+        if rows:
+            place, seen = rows[-1].place, rows[-1].cursor
+            found += select(wanted, rows)
+        elif rows is not None and timeline.bottom is not None:
+            place = timeline.bottom
         if len(found) > limit:
-            return found[:limit], False
-        if index is not None:
-            return found, True
-    return found, False
+            break
+    return first_of(found, limit, seen or None)
+
+
+def first_of(found: Sequence[Entry], limit: int, seen: str | None) -> Page:
+    """Return the first lines; behind the last of them, or behind what was looked through, it goes on."""
+    return Page(found[:limit], found[limit - 1].cursor if len(found) > limit else seen)
 
 
 async def backwards(
     admission: Admission, project: Watched, before: Place | None, wanted: Selection, limit: int
-) -> tuple[Sequence[Entry], bool]:
-    """Return up to `limit` of the newest lines before a place, oldest first, and whether that was the end."""
+) -> Page:
+    """Return up to `limit` of the newest lines before a place."""
     timeline, journal = project.timeline, admission.engine.past.journal
     held = timeline.slice(timeline.base, timeline.end)
-    page: Sequence[Entry] = [entry for entry in held if before is None or entry.place < before]
-    found: list[Entry] = list(select(wanted, page))
+    found = list(select(wanted, [entry for entry in held if before is None or entry.place < before]))
     oldest = held[0].place if held else None
     if before is not None and (oldest is None or before < oldest):
         oldest = before
+    seen: str | None = None
     for _ in range(PAGES):
         if len(found) > limit:
-            return found[-limit:], False
+            break
         if journal is None or timeline.bottom is None:
-            return found, True
-        page = await journal.read(project.id, before=oldest, limit=PAGE, newest=True)
-        if not page:
-            return found, True
-        found = [*select(wanted, page), *found]
-        oldest = page[0].place
-    return found[-limit:], False
+            return last_of(found, limit, None)
+        rows = await journal.read(project.id, before=oldest, limit=PAGE, newest=True)
+        if not rows:
+            return last_of(found, limit, None)
+        found = [*select(wanted, rows), *found]
+        oldest, seen = rows[0].place, rows[0].cursor
+    return last_of(found, limit, seen)
+
+
+def last_of(found: Sequence[Entry], limit: int, seen: str | None) -> Page:
+    """Return the last lines; before the first of them, or before what was looked through, it goes on."""
+    return Page(found[-limit:], found[-limit].cursor if len(found) > limit else seen)

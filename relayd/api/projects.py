@@ -114,8 +114,11 @@ class ProjectsApi:
         except JournalError as error:
             self._engine.observer.journal_failed(error)
             raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error
-        held = self._engine.log.projects
         rows = {row.project_id: row for row in kept}
+        held = self._engine.log.projects
+        # After a crash there are events of projects whose state was never written down; loading folds it anew.
+        for project_id in self._engine.log.shelved - rows.keys() - held.keys():
+            await self._admission.open(project_id)
         for project in held.values():
             if project.place is not None:
                 state = project.state
