@@ -1,0 +1,332 @@
+"""The words in which tests of the relay speak: a swarm says, viewers hear, leave and come back."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from relayd.core.access import Viewer
+from relayd.core.log import Log
+from relayd.core.staging import Said, Staging
+from relayd.core.timeline import Entry
+from relayd.ports import Floor
+from relayd.presence.memory import MemoryPresence
+from relayd.protocol.cursor import Place, fingerprint
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.messages import Message, ProjectProgress, WorkflowLog
+from relayd.relay.admission import Admission, Handshake
+from relayd.relay.engine import Engine
+from relayd.relay.fanout import Fanout
+from relayd.relay.hearing import hear
+from relayd.relay.keeper import Keeper
+from relayd.relay.limits import Limits
+from relayd.relay.lobby import Lobby
+from relayd.relay.past import Past
+from relayd.relay.poll import Answer, Poll
+from relayd.relay.session import Session
+from relayd.relay.subscription import Subscription, WatchedLog
+from relayd.testing.journal import FakeJournal
+from relayd.testing.sources import FakeSource
+from relayd.testing.viewers import FakeAuthorizer, FakeEncoding, FakeVerifier, FakeWire
+from relayd.testing.world import FakeClock, HandLoop, RecordingObserver, settle
+
+__all__ = ["Relay", "SlowJournal", "Watcher", "assert_hears", "assert_leaves", "line", "progress"]
+
+P = "p"
+"""The project of tests that need only one."""
+
+POLL = FakeEncoding(transport="longpoll")
+
+
+def line(text: str, project_id: str = P, *, level: str = "info", agent: str | None = None) -> WorkflowLog:
+    """Return a log line that a worker publishes."""
+    return WorkflowLog(project_id=project_id, timestamp=1.0, level=level, message=text, agent=agent)  # type: ignore[arg-type]
+
+
+def progress(percent: int, project_id: str = P) -> ProjectProgress:
+    """Return how far a project is."""
+    return ProjectProgress(project_id=project_id, timestamp=1.0, progress=percent, message=f"{percent} %")
+
+
+class SlowJournal(FakeJournal):
+    """A journal that answers a read only when the test says so, as it was when the answer was made."""
+
+    def __init__(self, **limits: int) -> None:
+        super().__init__(**limits)
+        self.before_read: asyncio.Event | None = None
+        self.after_read: asyncio.Event | None = None
+        self.reads = 0
+
+    async def read(
+        self,
+        project_id: str,
+        *,
+        after: Place | None = None,
+        before: Place | None = None,
+        limit: int,
+        newest: bool = False,
+    ) -> Sequence[Entry]:
+        self.reads += 1
+        if self.before_read is not None:
+            await self.before_read.wait()
+        found = await super().read(project_id, after=after, before=before, limit=limit, newest=newest)
+        if self.after_read is not None:
+            await self.after_read.wait()
+        return found
+
+
+class Relay:
+    """A relay, its swarm and its viewers."""
+
+    def __init__(self, source: FakeSource, journal: FakeJournal | None, limits: Limits) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, HandLoop)
+        self.clock: FakeClock = loop.clock
+        self.observer = RecordingObserver()
+        self.source = source
+        self.journal = journal
+        self.log: WatchedLog = Log(source.log)
+        self.past = Past(self.log, journal, observer=self.observer, newest=limits.timeline_events)
+        self.presence = MemoryPresence(limits.connections_per_user)
+        self.authorizer = FakeAuthorizer()
+        self.verifier = FakeVerifier()
+        self.fanout = Fanout(self.log, observer=self.observer, clock=self.clock, limits=limits)
+        self.engine = Engine(
+            log=self.log,
+            past=self.past,
+            fanout=self.fanout,
+            source=source,
+            presence=self.presence,
+            verifier=self.verifier,
+            authorizers=[self.authorizer],
+            observer=self.observer,
+            clock=self.clock,
+            limits=limits,
+        )
+        self.keeper: Keeper
+        self.admission = Admission(self.engine)
+        self.lobby = Lobby(self.engine)
+        self.watchers: list[Watcher] = []
+        self._offset = 0
+
+    @classmethod
+    async def begin(
+        cls,
+        *,
+        source: FakeSource | None = None,
+        journal: FakeJournal | None = None,
+        journaled: bool = True,
+        **limits: Any,  # noqa: ANN401  # the fields of `Limits`
+    ) -> "Relay":
+        """Open a relay; with a journal that was used before it goes on where that one left off."""
+        if journal is None and journaled:
+            journal = SlowJournal()
+        relay = cls(source or FakeSource(), journal, Limits(**limits))
+        position = None
+        if journal is not None:
+            recovered = await journal.open(relay.source.log, window=1_000)
+            position = recovered.position
+            epoch = 0 if position is None else position.epoch
+            relay.log.restore(
+                epoch=epoch,
+                marks=[(body.offset, body.fingerprint) for body in recovered.bodies if body.epoch == epoch],
+                keys=[key for body in recovered.bodies for key in body.repeat_keys],
+                floors=recovered.floors,
+                floor=recovered.floor,
+                projects=recovered.projects,
+            )
+            relay._offset = 0 if position is None else position.offset + 1
+        relay.keeper = Keeper(
+            relay.past,
+            position,
+            replays=relay.source.replays,
+            observer=relay.observer,
+            clock=relay.clock,
+            limits=relay.engine.limits,
+        )
+        return relay
+
+    async def end(self) -> None:
+        """Let all viewers go."""
+        for watcher in self.watchers:
+            watcher.session.close(Disconnect.NORMAL)
+        await settle()
+        if self.journal is not None:
+            await self.journal.close()
+
+    # -- the swarm ----------------------------------------------------------------------------------------------
+
+    def stage(self, *messages: Message) -> Staging:
+        """Return one body with these messages, as intake would stage it."""
+        staging = self.log.stage()
+        mark = fingerprint(self.log.identity, None, b"%d" % self._offset)
+        staging.add(self._offset, mark, self.clock.now(), [Said([message]) for message in messages])
+        self._offset += 1
+        return staging
+
+    def says(self, *messages: Message | str) -> list[Entry]:
+        """Record one body, serve the viewers, and return its entries; nothing awaits, as in intake."""
+        staging = self.stage(*(line(message) if isinstance(message, str) else message for message in messages))
+        touched = self.log.apply(staging)
+        self.keeper.keep(staging, [], touched)
+        self.fanout.flush(touched)
+        limits = self.engine.limits
+        self.log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)
+        return [entry for body in staging.bodies for _, entry in body.entries]
+
+    def skips(self, offsets: int) -> None:
+        """Leave a hole in the offsets."""
+        self._offset += offsets
+
+    def breaks(self, cause: Any) -> None:  # noqa: ANN401  # the literal of `LogBreak`
+        """Let the log have a hole, or be made anew."""
+        self.keeper.raise_floor(self.log.break_(cause))
+        if cause == "recreated":
+            self._offset = 0
+        self.fanout.give_up_all(cause)
+
+    async def commits(self) -> None:
+        """Write what is pending, and let memory keep only what the bounds let it."""
+        await self.keeper.flush()
+
+    async def forgets(self, entry: Entry, project_id: str = P) -> None:
+        """Raise a project's floor as retention does."""
+        self.log.raise_floor(project_id, floor_at(entry))
+
+    # -- viewers ------------------------------------------------------------------------------------------------
+
+    def viewer(self, user: str, *, seconds: float = 1e6) -> str:
+        """Return a token of a user that is good for so long."""
+        self.verifier.tokens[user] = Viewer(user=user, expires_at=self.clock.now() + seconds)
+        return user
+
+    def asks(self, project_id: str | None = P, *, user: str = "", **wishes: Any) -> Handshake:  # noqa: ANN401  # fields of `Handshake`
+        """Return what a stranger asks for; without a name it is somebody new."""
+        user = user or f"user-{len(self.verifier.tokens)}"
+        if user not in self.verifier.tokens:
+            self.viewer(user)
+        return Handshake(**{"transport": "fake", "project_id": project_id, "token": user, "tail": 100, **wishes})
+
+    async def watches(
+        self,
+        project_id: str | None = P,
+        *,
+        legacy: bool = False,
+        wire: FakeWire | None = None,
+        turns: int = 20,
+        **wishes: Any,  # noqa: ANN401  # fields of `Handshake`
+    ) -> "Watcher":
+        """Let a viewer in and give it a few turns; without a project it is a socket for many."""
+        asked = self.asks(project_id, **wishes)
+        grant = await self.admission.admit(asked)
+        wire = wire or FakeWire(FakeEncoding(legacy=legacy))
+        session = Session(self.engine, grant, wire, many=project_id is None)
+        self.lobby.enter(session)
+        watcher = Watcher(self, session, wire)
+        self.watchers.append(watcher)
+        if project_id is not None:
+            project = await self.admission.open(project_id)
+            session.subscribe(project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict)
+        await settle(turns)
+        return watcher
+
+    async def polls(self, *, wait: float = 0, limit: int = 256, **wishes: Any) -> Answer:  # noqa: ANN401  # fields of `Handshake`
+        """Return the answer to one long poll."""
+        asked = self.asks(**wishes)
+        grant = await self.admission.admit(asked)
+        try:
+            return await Poll(self.engine, grant, POLL).answer(self.admission, asked, wait=wait, limit=limit)
+        finally:
+            grant.release()
+
+
+class Watcher:
+    """A viewer with a streaming connection, and what it has heard."""
+
+    def __init__(self, relay: Relay, session: Session, wire: FakeWire) -> None:
+        self.relay = relay
+        self.session = session
+        self.wire = wire
+        self._heard = 0
+
+    async def says(self, command: object) -> None:
+        """Send a text frame."""
+        text = command if isinstance(command, str) else msgspec.json.encode(command).decode()
+        await hear(self.session, self.relay.admission, text)
+        await settle(20)
+
+    def frames(self) -> list[dict[str, Any]]:
+        """Return every frame, a legacy one for each message."""
+        return [
+            {"type": "text", "text": part.decode()} if part == b"pong" else msgspec.json.decode(part)
+            for payload in self.wire.sent
+            for part in payload.split(b"\n")
+        ]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return all messages in the order they came, whatever frame they came in."""
+        return [message for frame in self.frames() for message in frame.get("messages", [frame])]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the messages of a type."""
+        return [message for message in self.messages() if message["type"] == kind]
+
+    def openings(self) -> list[str]:
+        """Return how each opening said its replay went."""
+        return [message["replay"] for message in self.of("connection_established")]
+
+    def codes(self) -> list[str]:
+        """Return the codes of all notices."""
+        return [message["code"] for message in self.of("notice")]
+
+    def texts(self) -> list[str]:
+        """Return the texts of all lines of log."""
+        return [message["message"] for message in self.of("workflow_log")]
+
+    def news(self) -> list[str]:
+        """Return the texts of the lines of log that came since last asked."""
+        texts = self.texts()
+        new, self._heard = texts[self._heard :], len(texts)
+        return new
+
+    @property
+    def cursor(self) -> str:
+        """What a front end would resume with: the cursor of the last frame that had one."""
+        for frame in reversed(self.frames()):
+            cursor = frame.get("cursor") or frame.get("id")
+            if cursor:
+                return str(cursor)
+        raise AssertionError("it has heard no cursor yet")
+
+    @property
+    def subscription(self) -> Subscription:
+        """Its only, or first, subscription."""
+        return next(iter(self.session.subscriptions.values()))
+
+    async def returns(self, **wishes: Any) -> "Watcher":  # noqa: ANN401  # fields of `Handshake`
+        """Leave and come back with the cursor."""
+        after = self.cursor
+        self.session.close(Disconnect.NORMAL)
+        return await self.relay.watches(**{"after": after, **wishes})
+
+
+def floor_at(entry: Entry) -> Floor:
+    """Return the floor that retention raises when it drops all up to an entry."""
+    return Floor(entry.place)
+
+
+def assert_hears(viewer: Watcher, *texts: str) -> None:
+    """Say that these lines, and no others, came since last asked."""
+    assert list(texts) == viewer.news()
+
+
+def assert_leaves(viewer: Watcher, disconnect: Disconnect) -> None:
+    """Say that the viewer's connection has ended, and why."""
+    assert viewer.session.ended.done(), "it is still connected"
+    assert disconnect is viewer.session.ended.result().disconnect
+
+
+def assert_stays(viewer: Watcher) -> None:
+    """Say that the viewer is still connected."""
+    assert not viewer.session.ended.done(), f"it left: {viewer.session.ended.result()}"
