@@ -49,7 +49,7 @@ class Bundle:
             frames = int(self._bucket.refill(now, slowdown))
             if frames < 1:
                 self._waiting = True
-                self._engine.fanout.later(self._bucket.due(slowdown=slowdown), self.serve)
+                self._engine.fanout.wait(self._bucket, self.serve)
                 return
             envelope = self._wire.encoding.envelope
             taken = self._gather(MAX_ENVELOPE_MESSAGES if envelope else min(frames, MAX_ENVELOPE_MESSAGES))

@@ -24,6 +24,9 @@ from relayd.relay.subscription import Subscription, Watched, WatchedLog
 
 __all__ = ["Fanout", "cut"]
 
+SHORTEST_WAIT = 0.001
+"""Seconds; a token that is short by a rounding error would be waited for in no time, for ever, by a coarse clock."""
+
 
 def cut(
     entries: Sequence[Entry],
@@ -75,7 +78,8 @@ class Fanout:
             for group in project.channel:
                 if not group.waiting:
                     self._serve(project, group, began)
-            for member in project.channel.alone:
+            # A copy: a poll that is woken leaves at once.
+            for member in list(project.channel.alone):
                 member.follower.stir(member)
         self._run_queue(self._clock.monotonic())
         ended = self._clock.monotonic()
@@ -85,6 +89,10 @@ class Fanout:
         """Call `serve(now)` in so many seconds, in one queue for the whole process."""
         heapq.heappush(self._queue, (self._clock.monotonic() + seconds, next(self._number), serve))
         self._set_timer()
+
+    def wait(self, bucket: TokenBucket, serve: Callable[[float], None]) -> None:
+        """Call `serve(now)` when a bucket allows the next frame."""
+        self.later(max(SHORTEST_WAIT, bucket.due(slowdown=self.governor.slowdown)), serve)
 
     def give_up_all(self, cause: str) -> None:
         """Tell every viewer that its past is not whole any more: the log has a hole or is another one."""
@@ -96,10 +104,12 @@ class Fanout:
 
     def _serve(self, project: Watched, group: Group[Subscription], now: float) -> None:
         timeline = project.timeline
-        if group.index < timeline.base or timeline.end - group.index > self.limits.max_backlog:
-            self._jump(group, "lagged")
-            return
         selection, encoding = group.key
+        if group.index < timeline.base or timeline.end - group.index > self.limits.max_backlog:
+            # The journal may still have what memory dropped; but it would be no help to whom the pace holds back.
+            reads_on = encoding.envelope and timeline.end - group.index <= self.limits.max_backlog
+            self._jump(group, "" if reads_on else "lagged")
+            return
         while group.index < timeline.end and group.members:
             frames = int(group.bucket.refill(now, self.governor.slowdown))
             if frames < 1:
@@ -134,6 +144,7 @@ class Fanout:
         )
 
     def _jump(self, group: Group[Subscription], cause: str) -> None:
+        """Let all members go and catch up by themselves; with a cause they are told a gap."""
         for member in list(group.members):
             member.fall_behind(group.passed, cause)
 
@@ -143,7 +154,7 @@ class Fanout:
             self._serve(project, group, now)
 
         group.waiting = True
-        self.later(group.bucket.due(slowdown=self.governor.slowdown), serve)
+        self.wait(group.bucket, serve)
 
     def _run_queue(self, now: float) -> None:
         while self._queue and self._queue[0][0] <= now:
