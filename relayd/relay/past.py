@@ -37,32 +37,38 @@ class Past:
         self.journal = journal
         self._observer = observer
         self._newest = newest
-        self._loading: dict[str, asyncio.Task[Watched]] = {}
+        self._loading: dict[str, asyncio.Task[None]] = {}
         # While retention runs, rows may be gone whose floor the log does not know yet.
         self._retaining = asyncio.Lock()
 
     async def open(self, project_id: str) -> Watched:
         """Return a project, brought to memory if the journal has it; raises JournalError."""
-        if project_id in self.log.projects or project_id not in self.log.shelved:
-            return self.log.open(project_id)
-        # Two who come at once must get the same project.
+        # Looked at again behind the wait: it may have been shelved before this one's turn came, and who held on to it
+        # then would hear nothing for ever.
+        while project_id in self.log.shelved and project_id not in self.log.projects:
+            await asyncio.shield(self._loaded(project_id))
+        return self.log.open(project_id)
+
+    def _loaded(self, project_id: str) -> asyncio.Task[None]:
+        """Return the one task that loads a project: two who come at once must get the same."""
         task = self._loading.get(project_id)
         if task is None:
             task = self._loading[project_id] = asyncio.create_task(self._load(project_id))
             task.add_done_callback(lambda _: self._loading.pop(project_id, None))
-        return await asyncio.shield(task)
+        return task
 
     async def open_all(self, project_ids: Iterable[str]) -> None:
         """Bring projects to memory before events of theirs are recorded."""
         for project_id in list(project_ids):
-            if project_id in self.log.shelved and project_id not in self.log.projects:
+            if project_id in self.log.shelved:
                 await self.open(project_id)
 
-    async def _load(self, project_id: str) -> Watched:
+    async def _load(self, project_id: str) -> None:
         kept = await self.journal.load(project_id, newest=self._newest) if self.journal is not None else None
         if kept is None:
-            return self.log.open(project_id)
-        return self.log.adopt(
+            self.log.open(project_id)
+            return
+        self.log.adopt(
             project_id,
             snapshot=None if kept.row is None else kept.row.snapshot,
             since=kept.since,
@@ -112,12 +118,13 @@ class Past:
         older: Sequence[Entry] = ()
         if len(held) <= count and timeline.bottom is not None and self.journal is not None:
             limit = count + 1 - len(held)
-            oldest = held[0].place if held else None
-            older = await self.journal.read(project.id, before=oldest, limit=limit, newest=True)
+            # With nothing held, only up to where the viewer goes on: what is recorded meanwhile comes after the tail.
+            before = held[0].place if held else just_after(passed.place)
+            older = await self.journal.read(project.id, before=before, limit=limit, newest=True)
         entries = [*older, *held]
         wanted = list(select(selection, entries))[-count:] if count else []
-        before = self._cursor_before(project, entries, wanted[0]) if wanted else passed.cursor
-        return Tail(wanted, before, passed)
+        cursor = self._cursor_before(project, entries, wanted[0]) if wanted else passed.cursor
+        return Tail(wanted, cursor, passed)
 
     def _cursor_before(self, project: Watched, entries: Sequence[Entry], first: Entry) -> str:
         """Return a cursor strictly before the first entry, as near as one is known."""
@@ -145,3 +152,8 @@ class Past:
             for project_id, floor in floors.items():
                 self.log.raise_floor(project_id, floor)
         return bool(floors)
+
+
+def just_after(place: Place) -> Place:
+    """Return a bound that lets a place itself be read and nothing behind it."""
+    return place._replace(part=place.part + 1)
