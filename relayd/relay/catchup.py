@@ -25,15 +25,18 @@ class StuckError(Exception):
     """The socket took no byte for too long with data waiting."""
 
 
-async def catch_up(
-    engine: Engine, subscription: Subscription, wire: Wire, *, many: bool, alone: bool
-) -> Opening | None:
+async def catch_up(engine: Engine, subscription: Subscription, wire: Wire, *, many: bool) -> Opening | None:
     """
     Bring a subscription to the live viewers and return None, or return the opening of a gap that must be told first.
 
-    Raises StuckError, ConnectionError, JournalError.
+    One that is taken off meanwhile is left where it is.  Raises StuckError, ConnectionError, JournalError.
     """
-    while not join(engine, subscription, alone=alone):
+    channel = subscription.project.channel
+    while subscription in channel.behind:
+        # Asked each time: while it read, others may have taken the last shared selection.
+        alone = many or not channel.shares(subscription.key)
+        if join(engine, subscription, alone=alone):
+            return None
         cause = why_not_whole(engine, subscription)
         entries = None if cause else await read(engine, subscription, alone=alone)
         if entries is None:
@@ -52,9 +55,9 @@ def join(engine: Engine, subscription: Subscription, *, alone: bool) -> bool:
     index = timeline.index_after(subscription.passed.place)
     if index is None:
         return False
-    subscription.index = index
     if index != target(subscription, index, alone=alone):
         return False
+    subscription.index = index
     if alone:
         channel.join_alone(subscription)
     else:
@@ -98,8 +101,8 @@ async def read(engine: Engine, subscription: Subscription, *, alone: bool) -> Se
 async def write_entries(
     engine: Engine, subscription: Subscription, entries: Sequence[Entry], wire: Wire, *, many: bool
 ) -> None:
-    """Write entries in as many envelopes as they need, each drained, and move the subscription on."""
-    while entries:
+    """Write entries in as many envelopes as they need, and move the subscription on, unless it was taken off."""
+    while entries and subscription in subscription.project.channel.behind:
         wanted, looked_at = cut(entries, subscription.selection, messages=MAX_ENVELOPE_MESSAGES)
         last = entries[looked_at - 1]
         if wanted:
@@ -107,11 +110,14 @@ async def write_entries(
             payload = wire.encoding.frame(wanted, last.cursor, engine.clock.now(), cursors)
             wire.write(payload)
             engine.observer.replayed(wire.encoding.transport, events=len(wanted), nbytes=len(payload))
-            await drained(wire, engine.limits.stuck_seconds)
+        # Written is passed: a sign of life that comes while this one is drained must not tell an older cursor.
         subscription.passed = Passed(last.place, last.cursor)
         if subscription.index is not None:
             subscription.index += looked_at
         entries = entries[looked_at:]
+        # No pause behind the last few: on a busy project there were more after each, and it would never join.
+        if wanted and (entries or looked_at >= MAX_ENVELOPE_MESSAGES or wire.buffered()):
+            await drained(wire, engine.limits.stuck_seconds)
 
 
 async def drained(wire: Wire, stuck_seconds: float) -> None:
@@ -123,6 +129,8 @@ async def drained(wire: Wire, stuck_seconds: float) -> None:
     before = wire.taken()
     # Not wait_for: a cancelled drain leaves aiohttp's shared waiter cancelled, and the next to wait is cancelled, too.
     waiter = asyncio.ensure_future(wire.drain())
+    # Whoever stops waiting leaves it behind; without this its error would be reported as one that nobody saw.
+    waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
     while True:
         done, _ = await asyncio.wait({waiter}, timeout=stuck_seconds)
         if done:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from relayd.core.channel import Passed
 from relayd.core.floor import Verdict
 from relayd.core.pacing import TokenBucket
 from relayd.ports import Encoding, JournalError, Wire
@@ -81,8 +82,11 @@ class Session:
     def subscribe(
         self, project: Watched, selection: Selection, *, after: str | None, tail: int, verdict: Verdict | None
     ) -> Subscription:
-        """Add a project; what it begins with is written by the catch-up."""
+        """Add a project; what it begins with is written by the catch-up.  A session that has ended takes none."""
         subscription = Subscription(self, project, selection)
+        if self.ended.done():
+            # Nobody would ever take it off again, and the project would stay in memory for it.
+            return subscription
         self.subscriptions[project.id] = subscription
         project.channel.fall(subscription)
         self._starts[subscription] = Start(after, tail, verdict)
@@ -151,13 +155,14 @@ class Session:
         while subscription in self._behind:
             if opening is not None:
                 await self._open(subscription, opening)
-            alone = self.many or not subscription.project.channel.shares(subscription.key)
-            opening = await catch_up(self.engine, subscription, self.wire, many=self.many, alone=alone)
+            opening = await catch_up(self.engine, subscription, self.wire, many=self.many)
             if opening is None:
                 return
 
     async def _open(self, subscription: Subscription, opening: Opening) -> None:
         passed, project_id = subscription.passed, subscription.project.id
+        # Not yet what lies behind the tail: a viewer that left now would never come back for it.
+        subscription.passed = Passed(passed.place, opening.cursor)
         first = established(
             self.engine,
             opening,
@@ -202,6 +207,8 @@ class Session:
 
     def watch_expiry(self) -> None:
         """Set the timer that ends the connection when its token has expired and the grace is over."""
+        if self.ended.done():
+            return
         if self._timer is not None:
             self._timer.cancel()
         left = self.grant.viewer.expires_at - self.engine.clock.now()

@@ -8,7 +8,6 @@ from relayd.core.log import Log
 from relayd.core.project import Project
 from relayd.ports import Encoding
 from relayd.protocol.commands import Selection
-from relayd.protocol.cursor import BEGINNING
 
 __all__ = ["Follower", "Subscription", "Watched", "WatchedLog"]
 
@@ -44,8 +43,8 @@ class Subscription:
         self.follower = follower
         self.project = project
         self.selection = selection
-        self.passed = Passed(BELOW_ALL, BEGINNING)
-        """Meaningful while it is in no group."""
+        self.passed = Passed(BELOW_ALL, "")
+        """Meaningful while it is in no group; without a cursor until it is opened, for it has passed nothing yet."""
         self.index: int | None = None
         """Of the next entry in the timeline; known once it has been live, and while it is served on its own."""
         self.gap = ""
