@@ -102,7 +102,7 @@ class Daemon:
         app = public_app(
             rooms.admission,
             rooms.lobby,
-            transports=list(self._config.transports.use),
+            transports=self._config.transport_settings,
             origins=rooms.origins,
             proxies=rooms.proxies,
             ingest=rooms.source if isinstance(rooms.source, Ingest) else None,

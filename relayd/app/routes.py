@@ -1,5 +1,8 @@
 """Everything that viewers and workers can ask for, on one application."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from aiohttp import web
 
 from relayd.api.ingest import MAX_BODY, IngestApi
@@ -11,7 +14,7 @@ from relayd.ports import Clock, Ingest
 from relayd.protocol.endpoints import ALIASES
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
-from relayd.transports import asking, refusing
+from relayd.transports import asking, deflate, refusing
 from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
 
@@ -22,14 +25,14 @@ def public_app(
     admission: Admission,
     lobby: Lobby,
     *,
-    transports: list[str],
+    transports: Mapping[str, Any],
     origins: Origins,
     proxies: Proxies,
     ingest: Ingest | None,
     clock: Clock,
     aliases: bool,
 ) -> web.Application:
-    """Return the application; raises PluginError for a transport there is not."""
+    """Return the application; `transports` are settings by name, or None; raises PluginError for one there is not."""
 
     def authenticate(request: web.Request) -> Viewer:
         return admission.authenticate(asking.token(request))
@@ -37,8 +40,11 @@ def public_app(
     app = web.Application(
         middlewares=[proxies.middleware, refusing.middleware, origins.middleware], client_max_size=MAX_BODY
     )
-    app.on_response_prepare.append(origins.name)
-    rooms = [find(TRANSPORTS, name)(admission, lobby) for name in transports]
+    app.on_response_prepare.extend((origins.name, deflate.name_window))
+    rooms = [
+        find(TRANSPORTS, name)(*(() if settings is None else (settings,)), admission, lobby)
+        for name, settings in transports.items()
+    ]
     rooms += [ProjectsApi(admission, authenticate), ViewersApi(admission, authenticate)]
     if ingest is not None:
         rooms.append(IngestApi(ingest, authenticate, clock))

@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from relayd.core.timeline import Entry
 from relayd.protocol import codec
+from relayd.transports.deflate import DEFLATE_ABOVE, deflated
 
 __all__ = ["PollEncoding", "SseEncoding", "WebSocketEncoding", "chunk", "text_frame"]
 
 SHORT, MEDIUM = 126, 65_536
-TEXT, PING, PONG = b"\x81", b"\x89", b"\x8a"
+TEXT, DEFLATED_TEXT, PING, PONG = b"\x81", b"\xc1", b"\x89", b"\x8a"
 
 PING_FRAME = PING + b"\x00"
 """One for all: an empty ping."""
@@ -19,6 +20,12 @@ PING_FRAME = PING + b"\x00"
 def text_frame(payload: bytes) -> bytes:
     """Return a final, unmasked text frame (RFC 6455 5.2); a server never masks."""
     return TEXT + length(payload) + payload
+
+
+def deflated_frame(payload: bytes, window: int) -> bytes:
+    """Return a text frame with RSV1 set, its payload compressed (RFC 7692 6.1)."""
+    data = deflated(payload, window)
+    return DEFLATED_TEXT + length(data) + data
 
 
 def pong_frame(payload: bytes) -> bytes:
@@ -40,6 +47,8 @@ class WebSocketEncoding(Struct, frozen=True):
     """Modern viewers get one envelope a frame, legacy ones a frame for each message."""
 
     legacy: bool
+    window: int = 0
+    """Bits of the window that permessage-deflate was negotiated with; 0 without."""
     transport: str = "websocket"
 
     @property
@@ -57,11 +66,16 @@ class WebSocketEncoding(Struct, frozen=True):
     ) -> bytes:
         """Return one frame with an envelope, or one frame for each entry."""
         if self.legacy:
-            return b"".join([text_frame(entry.payload) for entry in entries])
-        return text_frame(codec.envelope([entry.payload for entry in entries], cursor, sent_at, cursors))
+            return b"".join([self._one(entry.payload) for entry in entries])
+        return self._one(codec.envelope([entry.payload for entry in entries], cursor, sent_at, cursors))
 
     def say(self, payload: bytes, cursor: str | None = None) -> bytes:  # noqa: ARG002  # it stands in the message
         """Return one frame."""
+        return self._one(payload)
+
+    def _one(self, payload: bytes) -> bytes:
+        if self.window and len(payload) > DEFLATE_ABOVE:
+            return deflated_frame(payload, self.window)
         return text_frame(payload)
 
     def beat(self, cursor: str) -> bytes:  # noqa: ARG002  # a ping has no way to tell it; `pong` does

@@ -16,6 +16,7 @@ from relayd.relay.refusal import Refused
 from relayd.relay.session import Session
 from relayd.transports.asking import handshake, is_modern
 from relayd.transports.frames import WebSocketEncoding, pong_frame, text_frame
+from relayd.transports.settings import WebSocketSettings
 from relayd.transports.wire import SocketWire
 
 __all__ = ["WebSocketTransport"]
@@ -50,10 +51,12 @@ class WebSocketWire(SocketWire):
 class WebSocketTransport:
     """Serves both WebSocket paths."""
 
+    Settings = WebSocketSettings
     name = "websocket"
 
-    def __init__(self, admission: Admission, lobby: Lobby) -> None:
+    def __init__(self, settings: WebSocketSettings, admission: Admission, lobby: Lobby) -> None:
         """Serve those whom admission lets in."""
+        self._settings = settings
         self._admission = admission
         self._lobby = lobby
 
@@ -73,7 +76,12 @@ class WebSocketTransport:
 
     async def _serve(self, request: web.Request, *, many: bool) -> web.StreamResponse:
         response = web.WebSocketResponse(
-            protocols=(SUBPROTOCOL,), autoping=False, compress=False, max_msg_size=MAX_FRAME, timeout=CLOSE_SECONDS
+            protocols=(SUBPROTOCOL,),
+            autoping=False,
+            # Only negotiated here: the library's compressor, with its context for each connection, is never used.
+            compress=self._settings.deflate,
+            max_msg_size=MAX_FRAME,
+            timeout=CLOSE_SECONDS,
         )
         if not response.can_prepare(request).ok:
             return upgrade_required()
@@ -84,7 +92,8 @@ class WebSocketTransport:
         asked, grant = await self._admit_legacy(request) if not modern else (None, None)
         try:
             writer = await response.prepare(request)
-            wire = WebSocketWire(request, writer, WebSocketEncoding(legacy=not modern), answers=True)
+            encoding = WebSocketEncoding(legacy=not modern, window=int(response.compress))
+            wire = WebSocketWire(request, writer, encoding, answers=True)
             wire.socket = response
             if asked is None or grant is None:
                 try:

@@ -72,7 +72,7 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
     app = public_app(
         rooms.admission,
         rooms.lobby,
-        transports=list(config.transports.use),
+        transports=config.transport_settings,
         origins=rooms.origins,
         proxies=rooms.proxies,
         ingest=rooms.source if isinstance(rooms.source, Ingest) else None,

@@ -1,0 +1,92 @@
+import zlib
+from random import Random
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
+from websockets.typing import Subprotocol
+
+from relayd.transports.deflate import DEFLATE_ABOVE, deflated
+from relayd.transports.frames import WebSocketEncoding, deflated_frame, text_frame
+from tests.harness.inside import InsideRelay
+from tests.harness.viewer import Viewer, log
+
+LONG = b'{"type":"workflow_log","message":"' + b"the same words again and again, " * 40 + b'"}'
+
+
+def inflated(data: bytes, window: int) -> bytes:
+    """Return what a reader with that window reads (RFC 7692 7.2.2)."""
+    reader, data, text = zlib.decompressobj(-window), data + b"\x00\x00\xff\xff", b""
+    # In small steps: in one go zlib looks back into its whole output, whatever the window.
+    while data:
+        text += reader.decompress(data, 64)
+        data = reader.unconsumed_tail
+    return text
+
+
+FAR = bytes(Random(1).randbytes(1_000).hex(), "ascii") * 3
+"""The same again, 2,000 bytes later: whoever has the window for it says so in three bytes."""
+
+
+@given(st.binary(max_size=20_000) | st.just(FAR), st.integers(9, 15))
+@example(FAR, 9)
+@example(FAR, 10)
+def test_every_window_reads_what_was_written_for_it(payload: bytes, window: int) -> None:
+    """A reader that asked for less than 15 bits never has to look back further."""
+    assert payload == inflated(deflated(payload, window), window)
+
+
+def test_each_payload_begins_anew() -> None:
+    """A viewer that joins in the middle reads the second without the first."""
+    assert deflated(LONG, 15) == deflated(LONG, 15)
+
+
+def test_a_compressed_frame_says_so() -> None:
+    """RFC 7692 6: RSV1 is set on the frame, and its length is that of the compressed bytes."""
+    data = deflated(LONG, 15)
+    assert b"\xc1\x7e" + len(data).to_bytes(2) + data == deflated_frame(LONG, 15) or len(data) < 126
+
+
+def test_what_is_small_travels_as_it_is() -> None:
+    """Up to 512 bytes compression costs more than it saves."""
+    viewer = WebSocketEncoding(legacy=False, window=15)
+    assert text_frame(b"x" * DEFLATE_ABOVE) == viewer.say(b"x" * DEFLATE_ABOVE)
+    assert deflated_frame(b"x" * (DEFLATE_ABOVE + 1), 15) == viewer.say(b"x" * (DEFLATE_ABOVE + 1))
+
+
+def test_who_negotiated_another_window_shares_no_bytes() -> None:
+    """A frame of 15 bits kills a client that asked for less, so they are different encodings, and different groups."""
+    assert WebSocketEncoding(legacy=False, window=9) != WebSocketEncoding(legacy=False, window=15)
+    assert WebSocketEncoding(legacy=False) != WebSocketEncoding(legacy=False, window=15)
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+async def test_a_client_gets_the_window_it_asks_for(relay: InsideRelay, bits: int) -> None:
+    """Long messages, pings and a close go over the same socket, which a strict client reads without complaint."""
+    offer = ClientPerMessageDeflateFactory(server_max_window_bits=bits, client_max_window_bits=True)
+    subprotocols = [Subprotocol("relayd.v1"), Subprotocol(f"bearer.{relay.token()}")]
+    async with connect(relay.socket("p"), extensions=[offer], subprotocols=subprotocols, compression=None) as socket:
+        (extension,) = socket.protocol.extensions
+        assert isinstance(extension, PerMessageDeflate)
+        assert bits == extension.remote_max_window_bits
+        viewer = Viewer(socket)
+        await viewer.hears("connection_established")
+        text = FAR.decode()
+        await relay.publish(*[log("p", f"{text}{number}") for number in range(5)])
+        assert [f"{text}{number}" for number in range(5)] == [
+            (await viewer.hears("workflow_log"))["message"] for _ in range(5)
+        ]
+        await (await socket.ping())
+
+
+async def test_without_the_offer_nothing_is_compressed(relay: InsideRelay) -> None:
+    """A client that can't inflate is never sent what it would have to."""
+    subprotocols = [Subprotocol("relayd.v1"), Subprotocol(f"bearer.{relay.token()}")]
+    async with connect(relay.socket("p"), subprotocols=subprotocols, compression=None) as socket:
+        assert [] == list(socket.protocol.extensions)
+        viewer = Viewer(socket)
+        await viewer.hears("connection_established")
+        await relay.publish(log("p", "x" * 2_000))
+        assert "x" * 2_000 == (await viewer.hears("workflow_log"))["message"]
