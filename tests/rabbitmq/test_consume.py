@@ -395,6 +395,24 @@ async def test_memory_holds_one_prefetch_over_reconnects(stream: Stream) -> None
     assert numbered(0, 60) == [delivery.body for delivery in read]
 
 
+async def test_what_a_dead_channel_delivered_is_not_acknowledged_on_a_new_one(stream: Stream) -> None:
+    """Its tags mean other messages there, or none, at which the broker closes the channel."""
+    await stream.say(numbered(0, 5))
+    source = stream.source()
+    batches = source.batches(None)
+    read: list[Delivery] = []
+    while len(read) < 5:
+        read.extend(deliveries_of(await anext(batches)))
+    await lose_connection(source)
+    await until(lambda: source._current is not None)
+    current = source._current
+    source.settle([receipt(delivery) for delivery in read])
+    assert current is not None
+    # The one that was delivered again, and nothing of what the old channel delivered.
+    assert 1 == current._settled_tag
+    await batches.aclose()
+
+
 async def test_one_reader_at_a_time(stream: Stream) -> None:
     """Two would acknowledge each other's messages."""
     source = stream.source()
