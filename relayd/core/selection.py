@@ -8,9 +8,12 @@ from relayd.core.timeline import Entry
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.messages import LEVELS
 
-__all__ = ["select"]
+__all__ = ["collapse", "select"]
 
 LOG = "workflow_log"
+
+SUPERSEDED = frozenset({"project_progress", "agent_status_update"})
+"""Types that say a present state: of two with the same agent only the later is true."""
 
 
 class Words(msgspec.Struct):
@@ -54,3 +57,16 @@ def has_words(entry: Entry, text: str) -> bool:
         value is not None and wanted in value.casefold()
         for value in (words.message, words.error, words.task, words.stage, words.agent, words.name, words.description)
     )
+
+
+def collapse(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the entries without progress and agent status that a later one of them replaces; logs and ends stay."""
+    seen: set[tuple[str, str | None]] = set()
+    kept: list[Entry] = []
+    for entry in reversed(entries):
+        if entry.type in SUPERSEDED:
+            if (entry.type, entry.agent) in seen:
+                continue
+            seen.add((entry.type, entry.agent))
+        kept.append(entry)
+    return kept[::-1]

@@ -30,11 +30,26 @@ class Encoding(Protocol):
         """The viewer understands notices and a snapshot inside `connection_established`."""
         ...
 
+    @property
+    def pace_ms(self) -> int:
+        """Least time between two live frames that the viewer asked for; 0: as fast as the relay's own pace."""
+        ...
+
+    @property
+    def collapses(self) -> bool:
+        """While behind, the viewer wants only the newest of what supersedes itself, and reads how many went."""
+        ...
+
     def frame(
-        self, entries: Sequence[Entry], cursor: str, sent_at: float, cursors: Mapping[str, str] | None = None
+        self,
+        entries: Sequence[Entry],
+        cursor: str,
+        sent_at: float,
+        cursors: Mapping[str, str] | None = None,
+        collapsed: int = 0,
     ) -> bytes:
         """
-        Return the bytes for these entries.
+        Return the bytes for these entries; `collapsed` superseded ones before them were left out.
 
         `cursor` is what the viewer has passed once it has read them; `cursors` says it by project on a socket
         that carries many.

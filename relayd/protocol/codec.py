@@ -44,6 +44,8 @@ class Batch(Struct, tag_field="type", tag="batch", kw_only=True, omit_defaults=T
     """Relay's clock, Unix seconds."""
     cursors: dict[str, str] | None = None
     """The same for each project of a socket that carries many."""
+    collapsed: int = 0
+    """So many messages were left out because a newer one here says what they would have."""
 
 
 ENCODER = msgspec.json.Encoder()
@@ -58,11 +60,19 @@ def encode(message: Message | Notice) -> bytes:
     return ENCODER.encode(message)
 
 
-def envelope(payloads: Sequence[bytes], cursor: str, sent_at: float, cursors: Mapping[str, str] | None = None) -> bytes:
+def envelope(
+    payloads: Sequence[bytes],
+    cursor: str,
+    sent_at: float,
+    cursors: Mapping[str, str] | None = None,
+    collapsed: int = 0,
+) -> bytes:
     """Return the JSON of a batch of encoded messages; `cursors` by project only for sockets that carry many."""
     parts = [b'{"type":"batch","messages":[', b",".join(payloads), b'],"cursor":', ENCODER.encode(cursor)]
     if cursors is not None:
         parts += [b',"cursors":', ENCODER.encode(cursors)]
+    if collapsed:
+        parts.append(b',"collapsed":%d' % collapsed)
     parts += [b',"sent_at":', ENCODER.encode(sent_at), b"}"]
     return b"".join(parts)
 

@@ -25,7 +25,7 @@ class Bundle:
         self._engine = engine
         self._wire = wire
         self._many = many
-        self._bucket: TokenBucket = engine.fanout.bucket()
+        self._bucket: TokenBucket = engine.fanout.bucket(wire.encoding)
         self._dirty: dict[Subscription, None] = {}
         self._waiting = False
 

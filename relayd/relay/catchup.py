@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from relayd.core.channel import Passed
 from relayd.core.floor import Verdict
+from relayd.core.selection import collapse
 from relayd.core.timeline import Entry
 from relayd.ports import Wire
 from relayd.protocol.codec import MAX_ENVELOPE_MESSAGES
@@ -61,7 +62,13 @@ def join(engine: Engine, subscription: Subscription, *, alone: bool) -> bool:
     if alone:
         channel.join_alone(subscription)
     else:
-        channel.join(subscription, subscription.key, index, subscription.passed, engine.fanout.bucket())
+        channel.join(
+            subscription,
+            subscription.key,
+            index,
+            subscription.passed,
+            engine.fanout.bucket(subscription.follower.encoding),
+        )
     return True
 
 
@@ -107,9 +114,10 @@ async def write_entries(
         last = entries[looked_at - 1]
         if wanted:
             cursors = {subscription.project.id: last.cursor} if many else None
-            payload = wire.encoding.frame(wanted, last.cursor, engine.clock.now(), cursors)
+            told = collapse(wanted) if wire.encoding.collapses else wanted
+            payload = wire.encoding.frame(told, last.cursor, engine.clock.now(), cursors, len(wanted) - len(told))
             wire.write(payload)
-            engine.observer.replayed(wire.encoding.transport, events=len(wanted), nbytes=len(payload))
+            engine.observer.replayed(wire.encoding.transport, events=len(told), nbytes=len(payload))
         # Written is passed: a sign of life that comes while this one is drained must not tell an older cursor.
         subscription.passed = Passed(last.place, last.cursor)
         if subscription.index is not None:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from relayd.core.channel import Group, Passed
-from relayd.core.pacing import Governor, TokenBucket
+from relayd.core.pacing import Governor, Pace, TokenBucket
 from relayd.core.selection import passes
 from relayd.core.timeline import Entry
-from relayd.ports import Clock, Observer
+from relayd.ports import Clock, Encoding, Observer
 from relayd.protocol.codec import MAX_ENVELOPE_BYTES, MAX_ENVELOPE_MESSAGES
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.relay.limits import Limits
@@ -67,9 +67,12 @@ class Fanout:
         self._timer_due = float("inf")
         self.governor = Governor(clock.monotonic())
 
-    def bucket(self) -> TokenBucket:
-        """Return a fresh pace for a group."""
-        return TokenBucket(self.limits.outbound, self._clock.monotonic())
+    def bucket(self, encoding: Encoding) -> TokenBucket:
+        """Return a fresh pace for a group: the relay's own, or a slower one that the viewer asked for."""
+        pace = self.limits.outbound
+        if encoding.pace_ms:
+            pace = Pace(rate=min(pace.rate, 1_000 / encoding.pace_ms), burst=1)
+        return TokenBucket(pace, self._clock.monotonic())
 
     def flush(self, projects: Iterable[Watched]) -> None:
         """Serve everybody who watches these projects and whose pace allows it."""

@@ -21,6 +21,8 @@ class FakeEncoding(Struct, frozen=True):
     """Plain JSON; a legacy viewer gets a line for each message, a modern one an envelope."""
 
     legacy: bool = False
+    pace_ms: int = 0
+    collapses: bool = False
     transport: str = "fake"
 
     @property
@@ -34,11 +36,16 @@ class FakeEncoding(Struct, frozen=True):
         return not self.legacy
 
     def frame(
-        self, entries: Sequence[Entry], cursor: str, sent_at: float, cursors: Mapping[str, str] | None = None
+        self,
+        entries: Sequence[Entry],
+        cursor: str,
+        sent_at: float,
+        cursors: Mapping[str, str] | None = None,
+        collapsed: int = 0,
     ) -> bytes:
         """Return an envelope, or a line for each message."""
         payloads = [entry.payload for entry in entries]
-        return b"\n".join(payloads) if self.legacy else codec.envelope(payloads, cursor, sent_at, cursors)
+        return b"\n".join(payloads) if self.legacy else codec.envelope(payloads, cursor, sent_at, cursors, collapsed)
 
     def say(self, payload: bytes, cursor: str | None = None) -> bytes:  # noqa: ARG002  # the port's verb
         """Return the message as it is."""

@@ -14,10 +14,21 @@ from relayd.relay.admission import Handshake
 from relayd.relay.limits import Limits
 from relayd.relay.refusal import Refused
 
-__all__ = ["handshake", "offered", "query_flag", "query_number", "selection", "token"]
+__all__ = [
+    "collapses",
+    "handshake",
+    "is_modern",
+    "offered",
+    "pace_ms",
+    "query_flag",
+    "query_number",
+    "selection",
+    "token",
+]
 
 SESSION = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 BEARER = "bearer."
+MIN_PACE_MS, MAX_PACE_MS = 10, 60_000
 T = TypeVar("T")
 
 
@@ -85,6 +96,22 @@ def selection(request: web.BaseRequest) -> Selection:
     except msgspec.ValidationError as error:
         raise refuse(str(error)) from error
     return EVERYTHING if wanted == EVERYTHING else wanted
+
+
+def pace_ms(request: web.BaseRequest) -> int:
+    """Return the least time between two frames that the viewer asks for, 0 if it does not; raises Refused."""
+    value = query_number(request, "pace", default=0, most=MAX_PACE_MS, kind=int)
+    if 0 < value < MIN_PACE_MS:
+        raise refuse(f"pace: use milliseconds from {MIN_PACE_MS} to {MAX_PACE_MS}, not {value}")
+    return value
+
+
+def collapses(request: web.BaseRequest, *, envelopes: bool) -> bool:
+    """Tell whether the viewer wants only the newest of what supersedes itself while it is behind; raises Refused."""
+    wanted = query_flag(request, "collapse")
+    if wanted and not envelopes:
+        raise refuse("collapse: only an envelope can say how many messages were left out; ask for batch=1, too")
+    return wanted
 
 
 def handshake(

@@ -49,6 +49,8 @@ class WebSocketEncoding(Struct, frozen=True):
     legacy: bool
     window: int = 0
     """Bits of the window that permessage-deflate was negotiated with; 0 without."""
+    pace_ms: int = 0
+    collapses: bool = False
     transport: str = "websocket"
 
     @property
@@ -62,12 +64,18 @@ class WebSocketEncoding(Struct, frozen=True):
         return not self.legacy
 
     def frame(
-        self, entries: Sequence[Entry], cursor: str, sent_at: float, cursors: Mapping[str, str] | None = None
+        self,
+        entries: Sequence[Entry],
+        cursor: str,
+        sent_at: float,
+        cursors: Mapping[str, str] | None = None,
+        collapsed: int = 0,
     ) -> bytes:
         """Return one frame with an envelope, or one frame for each entry."""
         if self.legacy:
             return b"".join([self._one(entry.payload) for entry in entries])
-        return self._one(codec.envelope([entry.payload for entry in entries], cursor, sent_at, cursors))
+        payloads = [entry.payload for entry in entries]
+        return self._one(codec.envelope(payloads, cursor, sent_at, cursors, collapsed))
 
     def say(self, payload: bytes, cursor: str | None = None) -> bytes:  # noqa: ARG002  # it stands in the message
         """Return one frame."""
@@ -94,17 +102,24 @@ class SseEncoding(Struct, frozen=True):
     batch: bool
     chunked: bool
     """HTTP/1.1; an HTTP/1.0 peer reads until the end of the connection."""
+    pace_ms: int = 0
+    collapses: bool = False
     transport: str = "sse"
     envelope: bool = True
     """A chunk holds many events and counts as one frame."""
     modern: bool = True
 
     def frame(
-        self, entries: Sequence[Entry], cursor: str, sent_at: float, cursors: Mapping[str, str] | None = None
+        self,
+        entries: Sequence[Entry],
+        cursor: str,
+        sent_at: float,
+        cursors: Mapping[str, str] | None = None,
+        collapsed: int = 0,
     ) -> bytes:
         """Return one event with an envelope, or one for each entry and the cursor behind the last."""
         if self.batch:
-            payload = codec.envelope([entry.payload for entry in entries], cursor, sent_at, cursors)
+            payload = codec.envelope([entry.payload for entry in entries], cursor, sent_at, cursors, collapsed)
             return self.raw(b"id: %b\ndata: %b\n\n" % (cursor.encode(), payload))
         events = [b"id: %b\ndata: %b\n\n" % (entry.cursor.encode(), entry.payload) for entry in entries]
         if entries[-1].cursor != cursor:
@@ -128,6 +143,8 @@ class SseEncoding(Struct, frozen=True):
 class PollEncoding(Struct, frozen=True):
     """A poll takes no bytes from its group; it is only woken."""
 
+    collapses: bool = False
+    pace_ms: int = 0
     transport: str = "longpoll"
     envelope: bool = True
     modern: bool = True
@@ -138,6 +155,7 @@ class PollEncoding(Struct, frozen=True):
         cursor: str,  # noqa: ARG002
         sent_at: float,  # noqa: ARG002
         cursors: Mapping[str, str] | None = None,  # noqa: ARG002
+        collapsed: int = 0,  # noqa: ARG002
     ) -> bytes:
         """Return nothing."""
         return b""

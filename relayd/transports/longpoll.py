@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from relayd.core.selection import collapse
 from relayd.ports import JournalError
 from relayd.protocol import codec
 from relayd.protocol.disconnect import Disconnect
@@ -14,7 +15,7 @@ from relayd.relay.admission import Admission, Grant, Handshake
 from relayd.relay.lobby import Lobby
 from relayd.relay.poll import Answer, Poll
 from relayd.relay.refusal import Refused
-from relayd.transports.asking import handshake, query_number
+from relayd.transports.asking import collapses, handshake, query_number
 from relayd.transports.frames import PollEncoding
 
 __all__ = ["LongPollTransport", "advice"]
@@ -38,6 +39,8 @@ class PollAnswer(msgspec.Struct, omit_defaults=True):
     messages: list[msgspec.Raw]
     next_poll_ms: int
     snapshot: dict[str, Any] | None = None
+    collapsed: int = 0
+    """So many messages were left out because a newer one here says what they would have."""
 
 
 class LongPollTransport:
@@ -63,9 +66,10 @@ class LongPollTransport:
         limit = query_number(
             request, "limit", default=codec.MAX_ENVELOPE_MESSAGES, most=engine.limits.max_tail, kind=int
         )
+        encoding = PollEncoding(collapses=collapses(request, envelopes=True))
         grant = await self._admission.admit(asked)
         try:
-            poll = Poll(engine, grant, PollEncoding())
+            poll = Poll(engine, grant, encoding)
             with self._lobby.holding(poll):
                 answer = await poll.answer(self._admission, asked, wait=wait, limit=max(1, limit))
         except JournalError as error:
@@ -73,7 +77,7 @@ class LongPollTransport:
             raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error
         finally:
             self._let_go(grant, asked)
-        body = msgspec.json.encode(self._body(asked, answer, wait))
+        body = msgspec.json.encode(self._body(asked, answer, encoding, wait))
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     def _let_go(self, grant: Grant, asked: Handshake) -> None:
@@ -83,8 +87,9 @@ class LongPollTransport:
         else:
             asyncio.get_running_loop().call_later(KEEP_SECONDS, grant.release)
 
-    def _body(self, asked: Handshake, answer: Answer, wait: float) -> PollAnswer:
+    def _body(self, asked: Handshake, answer: Answer, encoding: PollEncoding, wait: float) -> PollAnswer:
         opening = answer.opening
+        told = collapse(answer.entries) if encoding.collapses else answer.entries
         project = self._admission.engine.log.projects.get(str(asked.project_id))
         idle = self._admission.engine.clock.now() - (project.state.updated_at if project is not None else 0)
         return PollAnswer(
@@ -93,7 +98,8 @@ class LongPollTransport:
             head=self._admission.engine.log.head_cursor(),
             recovered=opening.recovered,
             replay=opening.replay,
-            messages=[msgspec.Raw(entry.payload) for entry in answer.entries],
+            messages=[msgspec.Raw(entry.payload) for entry in told],
+            collapsed=len(answer.entries) - len(told),
             next_poll_ms=0 if wait > 0 else advice(idle),
             snapshot=opening.snapshot,
         )

@@ -10,7 +10,7 @@ from relayd.protocol.messages import Notice
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
 from relayd.relay.session import Ending, Session
-from relayd.transports.asking import handshake, query_flag
+from relayd.transports.asking import collapses, handshake, pace_ms, query_flag
 from relayd.transports.frames import SseEncoding
 from relayd.transports.wire import SocketWire
 
@@ -48,7 +48,10 @@ class SseTransport:
         last_id = request.headers.get("Last-Event-ID") or request.query.get("after")
         asked = handshake(request, self.name, self._admission.engine.limits, after=last_id)
         chunked = request.version >= (1, 1)
-        encoding = SseEncoding(batch=query_flag(request, "batch"), chunked=chunked)
+        batch = query_flag(request, "batch")
+        encoding = SseEncoding(
+            batch=batch, chunked=chunked, pace_ms=pace_ms(request), collapses=collapses(request, envelopes=batch)
+        )
         grant = await self._admission.admit(asked)
         try:
             response, wire = await self._begin(request, encoding)

@@ -14,7 +14,7 @@ from relayd.relay.hearing import hear
 from relayd.relay.lobby import Lobby
 from relayd.relay.refusal import Refused
 from relayd.relay.session import Session
-from relayd.transports.asking import handshake, is_modern
+from relayd.transports.asking import collapses, handshake, is_modern, pace_ms
 from relayd.transports.frames import WebSocketEncoding, pong_frame, text_frame
 from relayd.transports.settings import WebSocketSettings
 from relayd.transports.wire import SocketWire
@@ -92,12 +92,16 @@ class WebSocketTransport:
         asked, grant = await self._admit_legacy(request) if not modern else (None, None)
         try:
             writer = await response.prepare(request)
-            encoding = WebSocketEncoding(legacy=not modern, window=int(response.compress))
+            window = int(response.compress)
+            encoding = (
+                WebSocketEncoding(legacy=False) if modern else self._encoding(request, modern=False, window=window)
+            )
             wire = WebSocketWire(request, writer, encoding, answers=True)
             wire.socket = response
             if asked is None or grant is None:
                 try:
                     asked = handshake(request, self.name, self._admission.engine.limits, many=many)
+                    wire.encoding = self._encoding(request, modern=True, window=window)
                     grant = await self._admission.admit(asked)
                 except Refused as refused:
                     await refuse(wire, refused)
@@ -108,7 +112,16 @@ class WebSocketTransport:
                 grant.release()
         return response
 
+    def _encoding(self, request: web.Request, *, modern: bool, window: int) -> WebSocketEncoding:
+        return WebSocketEncoding(
+            legacy=not modern,
+            window=window,
+            pace_ms=pace_ms(request),
+            collapses=collapses(request, envelopes=modern),
+        )
+
     async def _admit_legacy(self, request: web.Request) -> tuple[Handshake, Grant]:
+        self._encoding(request, modern=False, window=0)
         asked = handshake(request, self.name, self._admission.engine.limits)
         return asked, await self._admission.admit(asked)
 

@@ -24,7 +24,7 @@ class SocketWire:
         self, request: web.BaseRequest, writer: AbstractStreamWriter | None, encoding: Encoding, *, answers: bool
     ) -> None:
         """Write to the connection of a prepared response; raises ConnectionResetError when it is gone."""
-        if request.transport is None or writer is None:
+        if request.transport is None or request.transport.is_closing() or writer is None:
             raise ConnectionResetError("the viewer left during the handshake")
         self._transport = request.transport
         self._writer = writer
@@ -35,15 +35,18 @@ class SocketWire:
         bound_kernel_buffer(self._transport)
 
     def push(self, payload: bytes) -> bool:
-        """Write now and return True, or write nothing and return False because the buffer is full."""
-        if self._transport.get_write_buffer_size() > HIGH_WATER:
+        """Write now and return True, or write nothing and return False: the buffer is full, or the viewer is gone."""
+        # uvloop raises when a closed socket is written to; whoever serves a group would fail for all of it.
+        if self._transport.get_write_buffer_size() > HIGH_WATER or self._transport.is_closing():
             return False
         self._written += len(payload)
         self._transport.write(payload)
         return True
 
     def write(self, payload: bytes) -> None:
-        """Write whatever the buffer holds."""
+        """Write whatever the buffer holds; raises ConnectionResetError when the viewer is gone."""
+        if self._transport.is_closing():
+            raise ConnectionResetError("the viewer is gone")
         self._written += len(payload)
         self._transport.write(payload)
 
