@@ -184,6 +184,14 @@ class PrivateRelay(Addresses):
                     return float(line.rpartition(" ")[2])
         return 0.0
 
+    def wait_for_metric(self, name: str, least: float, *, seconds: float = 30) -> None:
+        """Return when a figure is that high; raises RuntimeError when time is up."""
+        deadline = time.monotonic() + seconds
+        while (found := self.metric(name)) < least:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{name} is {found:g} after {seconds:g} s, not {least:g}")
+            time.sleep(PAUSE)
+
     # -- what it is told ----------------------------------------------------------------------------------------
 
     async def publish(self, events: Event | Sequence[Event], *, message_id: str | None = None) -> dict[str, Any]:

@@ -129,15 +129,19 @@ class Process:
         """Ask it to end with SIGTERM and return its exit status (negative: a signal); kills it when time is up."""
         if self.child is None:
             return 0
+        self.child.terminate()
+        return self.wait(seconds, after=" after SIGTERM")
+
+    def wait(self, seconds: float = 30, *, after: str = "") -> int:
+        """Return its exit status once it has ended (negative: a signal); kills it when time is up."""
+        if self.child is None:
+            return 0
         child = self.child
-        child.terminate()
         try:
             child.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise RuntimeError(
-                f"{self.name} did not end {seconds:g} s after SIGTERM; it printed:\n{self.output}"
-            ) from None
+            raise RuntimeError(f"{self.name} did not end {seconds:g} s{after}; it printed:\n{self.output}") from None
         self._reap()
         return child.returncode
 

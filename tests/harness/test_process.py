@@ -67,6 +67,19 @@ def test_a_child_that_ends_early_shows_what_it_printed(tmp_path: Path) -> None:
         child.wait_for_output("ready")
 
 
+def test_a_child_that_ends_by_itself_tells_its_status(tmp_path: Path) -> None:
+    """One that does not end in time is killed, and what it printed is told."""
+    child = Process(["sh", "-c", "exit 3"], folder=tmp_path)
+    child.start()
+    assert 3 == child.wait()
+    child = Process(["sh", "-c", "echo dreaming; sleep 60"], folder=tmp_path)
+    child.start()
+    child.wait_for_output("dreaming")
+    with pytest.raises(RuntimeError, match=r"sh did not end 0.1 s; it printed:\ndreaming"):
+        child.wait(0.1)
+    assert not child.alive
+
+
 def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
     """The whole group is killed, not its leader only."""
     with Process(["sh", "-c", "sleep 60 & echo $!; wait"], folder=tmp_path) as child:
