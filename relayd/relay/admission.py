@@ -4,6 +4,7 @@ Who comes in: token, project, place, in this order, the cheap refusals first.
 A transport gets sessions from here and from nowhere else, so it cannot skip a step.
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from relayd.core.access import Decision, Viewer
 from relayd.core.floor import Verdict
+from relayd.core.patience import Patience
 from relayd.ports import AuthFailed, Holder, JournalError, NoPlace, Ticket
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BadCursorError
@@ -80,6 +82,7 @@ class Admission:
         """Admit to an engine."""
         self.engine = engine
         self.draining = False
+        self._patience = Patience()
 
     def open_doors(self, transport: str, *, counts: Mapping[str, int]) -> None:
         """Refuse everybody when the node can't take more; raises Refused."""
@@ -90,13 +93,16 @@ class Admission:
             raise self._refused(transport, Disconnect.OVERLOADED, sentence, "node_full")
 
     async def admit(self, handshake: Handshake) -> Grant:
-        """Return a grant that holds a place; raises Refused."""
+        """Return a grant that holds a place; raises Refused, the later the oftener that address is refused."""
         began = self.engine.clock.monotonic()
         try:
             grant = await self._admit(handshake)
         except Refused as refused:
             self.engine.observer.refused(handshake.transport, refused.disconnect, refused.reason)
+            # Not before the count: who hangs up while it waits has been refused all the same.
+            await asyncio.sleep(self._patience.refused(handshake.remote, self.engine.clock.monotonic()))
             raise
+        self._patience.admitted(handshake.remote)
         self.engine.observer.admitted(handshake.transport, self.engine.clock.monotonic() - began)
         return grant
 
