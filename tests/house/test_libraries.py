@@ -25,7 +25,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pamqp": ("relayd.rabbitmq", "relayd.worker"),
     "prometheus_client": ("relayd.telemetry.metrics",),
     "pydantic": ("relayd.config",),
-    "pydantic_settings": ("relayd.config",),
     "pytest": ("relayd.testing",),
     "redis": ("relayd.presence.redis",),
     "rich": ("relayd.cli",),
@@ -44,8 +43,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 """Which rooms (or single modules) may import a library; one that is not here may not be imported at all."""
 
-SETTINGS = {"pydantic", "pydantic_settings"}
-"""Libraries that any module called `settings` may import, too: each room describes its own table."""
+SETTINGS = {"pydantic"}
+"""What any module called `settings` may import, too: each room describes its own table."""
 
 
 def may_import(module: Module, library: str) -> bool:
