@@ -64,7 +64,8 @@ class Intake:
 
     def _break(self, broken: LogBreak) -> None:
         log = self._engine.log
-        if log.head is None and broken.cause == "truncated":
+        if log.head is None and log.floor is None and broken.cause == "truncated":
+            # Nothing was read yet, so nothing is missing in what was read.
             return
         self._keeper.raise_floor(log.break_(broken.cause))
         self._engine.observer.broke(broken.cause)
@@ -74,7 +75,14 @@ class Intake:
         readings = [Reading(delivery, self._read(delivery)) for delivery in deliveries]
         log, source = self._engine.log, self._engine.source
         log.pinned = {message.project_id for reading in readings for item in reading.items for message in item.messages}
-        await self._engine.past.open_all(log.pinned)
+        try:
+            await self._engine.past.open_all(log.pinned)
+        except JournalError as error:
+            # Without its past a project can't go on; without the journal it has none, and all others go on.
+            self._keeper.fail(error)
+            if not source.replays:
+                source.fail(deliveries)
+                return
         if log.head is None and source.replays and deliveries[0].offset > 0 and log.floor is None:
             self._keeper.raise_floor(log.begin_at(deliveries[0].offset))
         staging = log.stage()

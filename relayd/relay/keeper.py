@@ -131,9 +131,7 @@ class Keeper:
         try:
             await self._commit(pending, rows)
         except JournalError as error:
-            self._observer.journal_failed(error)
-            if self._replays:
-                self._detach(error)
+            self.fail(error)
         finally:
             self._room.set()
 
@@ -144,7 +142,6 @@ class Keeper:
         try:
             await self._commit(pending, [])
         except JournalError as error:
-            self._pending.floor = pending.floor
             self._observer.journal_failed(error)
             self.trouble = f"the journal can't be written, publishers are refused: {error}"
             raise
@@ -161,11 +158,17 @@ class Keeper:
             self._log.unload(projects=self._limits.projects)
             await asyncio.sleep(RETENTION_SECONDS)
 
-    def _detach(self, error: JournalError) -> None:
-        """Serve from memory alone: what is lost with the journal can be read again from the log."""
+    def fail(self, error: JournalError) -> None:
+        """Take note of a failure; with a log that can be read again, serve from memory alone from now on."""
+        self._observer.journal_failed(error)
+        if not self._replays or self._past.journal is None:
+            return
         self.trouble = f"the journal is detached, live service goes on from memory: {error}"
         self._past.journal = None
+        self._pending = Pending()
         self._log.detach()
+        # Nobody waits any more for a journal to follow.
+        self._room.set()
 
     def _rows(self, *, everything: bool) -> list[tuple[Watched, ProjectRow]]:
         now = self._clock.monotonic()
@@ -204,8 +207,12 @@ class Keeper:
             )
         except JournalError:
             self.note([project for project, _ in rows])
+            self._pending.floor = self._pending.floor or pending.floor
             raise
         self._position = position
+        if self._past.journal is None:
+            # It was given up meanwhile: from now on memory is all there is.
+            return
         self._log.settled = self._log.end_of(position.offset)._replace(epoch=position.epoch)
         for project, written in rows:
             self._log.shelved.add(project.id)
