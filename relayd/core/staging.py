@@ -47,15 +47,14 @@ class Staging:
         keys: list[int] = []
         repeated = 0
         for item, event in enumerate(said):
-            if event.message_id is not None:
+            # A rejected event is no repeat and does not count as seen: it may be published again once it is understood.
+            if event.message_id is not None and event.messages:
                 key = repeat_key(event.message_id)
                 if key in self._seen:
                     repeated += 1
                     continue
-                # A rejected event does not count as seen: it may be published again once it is understood.
-                if event.messages:
-                    self._seen.remember(key)
-                    keys.append(key)
+                self._seen.remember(key)
+                keys.append(key)
             for part, message in enumerate(event.messages):
                 entries.append(
                     (message, self._entry(Place(self.epoch, offset, item, part), fingerprint, received_at, message))
