@@ -1,0 +1,179 @@
+"""The first words: fresh, resumed, or told that the past is not whole."""
+
+import asyncio
+
+import pytest
+
+from relayd.core.floor import Verdict
+from relayd.protocol.cursor import BEGINNING, decode
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.messages import ProjectStarted, WorkflowStageUpdate
+from relayd.relay.opening import judge
+from relayd.relay.refusal import Refused
+from relayd.testing.sources import FakeSource
+from relayd.testing.world import settle
+from tests.relay.stage import Relay, assert_hears, line, progress
+
+
+def beyond(relay: Relay) -> str:
+    """Return a cursor of this log that it has not come to."""
+    return str(decode(relay.log.head_cursor())._replace(offset=99, item=0, part=0))
+
+
+async def test_a_fresh_viewer_gets_state_then_tail(relay: Relay) -> None:
+    """The cursor stands strictly before the first message that follows."""
+    relay.says(*[str(number) for number in range(5)], progress(40))
+    viewer = await relay.watches(tail=3)
+    opening, *rest = viewer.messages()
+    assert ("tail", False, 1) == (opening["replay"], opening["recovered"], opening["protocol"])
+    assert 40 == opening["snapshot"]["progress"]
+    assert relay.log.head_cursor() == opening["head"]
+    assert 25 == opening["heartbeat_seconds"]
+    assert {"connections_per_user": 5, "frames_per_second": 100, "max_backlog": 10_000} == opening["limits"]
+    assert (relay.clock.now(), relay.clock.now() + 1e6) == (opening["server_time"], opening["token_expires_at"])
+    assert viewer.session.grant.connection_id == opening["connection_id"]
+    assert "Real-time updates active" == opening["message"]
+    assert ["workflow_log", "workflow_log", "project_progress"] == [message["type"] for message in rest]
+    assert decode(opening["cursor"]).item + 1 == decode(rest[0]["id"]).item
+
+
+async def test_a_project_that_said_nothing_yet_has_no_state(relay: Relay) -> None:
+    """Its viewer waits from the beginning of the log."""
+    viewer = await relay.watches()
+    (opening,) = viewer.messages()
+    assert ("none", BEGINNING) == (opening["replay"], opening["cursor"])
+    assert "snapshot" not in opening
+
+
+async def test_a_resumed_viewer_gets_exactly_what_it_missed(relay: Relay) -> None:
+    """And no state: it has it."""
+    viewer = await relay.watches()
+    relay.says("a")
+    again = await viewer.returns()
+    assert ["resume"] == again.openings()
+    assert again.messages()[0]["recovered"]
+    assert "snapshot" not in again.messages()[0]
+    assert_hears(again)
+    after = again.cursor
+    relay.says("b", "c")
+    last = await again.returns(after=after)
+    assert_hears(last, "b", "c")
+    assert viewer.messages()[-1]["id"] != last.messages()[-1]["id"]
+
+
+async def test_a_resume_from_below_memory_comes_through_the_journal() -> None:
+    """Whole, however far back."""
+    relay = await Relay.begin(timeline_events=5)
+    entries = []
+    for number in range(1_000):
+        entries += relay.says(str(number))
+        if number % 50 == 0:
+            await relay.commits()
+    viewer = await relay.watches(after=entries[10].cursor)
+    assert_hears(viewer, *[str(number) for number in range(11, 1_000)])
+    assert ["resume"] == viewer.openings()
+    assert relay.observer.of("replayed")
+    await relay.end()
+
+
+async def test_a_resume_from_below_the_floor_is_a_gap(relay: Relay) -> None:
+    """State and tail, and never a part called whole; exactly the floor is whole."""
+    entries = [relay.says(str(number))[0] for number in range(5)]
+    await relay.forgets(entries[2])
+    below = await relay.watches(after=entries[1].cursor, tail=1)
+    opening = below.messages()[0]
+    assert ("gap", False) == (opening["replay"], opening["recovered"])
+    assert {"workflow_log": 5} == opening["snapshot"]["counts"]
+    assert_hears(below, "4")
+    exactly = await relay.watches(after=entries[2].cursor)
+    assert ["resume"] == exactly.openings()
+    assert_hears(exactly, "3", "4")
+    assert ["below_floor"] == relay.observer.of("gapped")
+
+
+async def test_a_log_made_anew_between_the_verdict_and_the_opening_is_a_gap(relay: Relay) -> None:
+    """The cursor was whole in a log that is gone; the new one may have come as far already."""
+    (entry,) = relay.says("a")
+    viewer = await relay.watches(after=entry.cursor, turns=0)
+    relay.breaks("recreated")
+    relay.skips(5)
+    relay.says("b")
+    await settle()
+    assert ["resume", "gap"] == viewer.openings()
+    assert "b" == viewer.texts()[-1]
+
+
+async def test_a_legacy_viewer_is_told_the_state_in_words(relay: Relay) -> None:
+    """Started, progress, agents, stage: synthetic, without ids, before the tail, each a frame."""
+    relay.says(
+        ProjectStarted(project_id="p", timestamp=1.0, name="Shop"),
+        progress(40),
+        WorkflowStageUpdate(project_id="p", timestamp=1.0, stage="testing", message="Testing"),
+        line("a", agent="coder"),
+    )
+    viewer = await relay.watches(legacy=True, tail=1)
+    kinds = [message["type"] for message in viewer.frames()]
+    assert [
+        "connection_established",
+        "project_started",
+        "project_progress",
+        "workflow_stage_update",
+        "workflow_log",
+    ] == kinds
+    spoken = viewer.frames()[1:4]
+    assert [True] * 3 == [message["synthetic"] for message in spoken]
+    assert all("id" not in message for message in spoken)
+    assert "id" in viewer.frames()[-1]
+    assert "snapshot" not in viewer.frames()[0]
+
+
+async def test_events_while_a_legacy_viewer_is_opened_come_once(relay: Relay) -> None:
+    """State and position are taken in one step."""
+    relay.says(progress(40), "a")
+    viewer = await relay.watches(legacy=True, turns=0)
+    for text in "bcdef":
+        relay.says(text)
+        await settle(1)
+    await asyncio.sleep(1)
+    assert_hears(viewer, *"abcdef")
+
+
+# -- cursors ahead of the log ---------------------------------------------------------------------------------------
+
+
+async def test_a_cursor_beyond_a_log_that_is_caught_up_is_a_gap(relay: Relay) -> None:
+    """There is no such event."""
+    relay.says("a")
+    assert Verdict("gap", "beyond_head") == await judge(relay.engine, "p", beyond(relay))
+
+
+async def test_a_cursor_beyond_a_log_that_is_the_journal_is_a_gap() -> None:
+    """Nobody else can be ahead of it."""
+    relay = await Relay.begin(source=FakeSource(replays=False))
+    relay.source.caught_up = False
+    relay.says("a")
+    assert Verdict("gap", "beyond_head") == await judge(relay.engine, "p", beyond(relay))
+    await relay.end()
+
+
+async def test_a_lagging_relay_waits_for_its_log(relay: Relay) -> None:
+    """Another replica was ahead; this one has read as far a moment later."""
+    relay.source.caught_up = False
+    relay.says("a")
+    judging = asyncio.create_task(judge(relay.engine, "p", beyond(relay)))
+    await asyncio.sleep(1)
+    assert not judging.done()
+    relay.skips(200)
+    relay.says("b")
+    assert Verdict("gap", "unknown_event") == await judging
+
+
+async def test_a_relay_that_lags_too_long_says_so(relay: Relay) -> None:
+    """Five seconds, then the viewer may try another one."""
+    relay.source.caught_up = False
+    relay.says("a")
+    began = relay.clock.monotonic()
+    with pytest.raises(Refused) as refused:
+        await judge(relay.engine, "p", beyond(relay))
+    assert Disconnect.OVERLOADED is refused.value.disconnect
+    assert 5 == pytest.approx(relay.clock.monotonic() - began, abs=0.1)

@@ -1,0 +1,331 @@
+"""What memory no longer holds: who reads it, how far back, and what is never called whole."""
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from relayd.core.floor import BELOW_ALL, Floor, Verdict
+from relayd.ports import JournalError, Kept
+from relayd.protocol.commands import EVERYTHING, Selection
+from relayd.protocol.cursor import BEGINNING, BadCursorError, Cursor, Place, decode
+from relayd.relay.past import Tail
+from relayd.testing.journal import FakeJournal
+from relayd.testing.world import settle
+from tests.relay.stage import Relay, SlowJournal, line, progress
+
+P_ONLY = Selection(types=frozenset({"project_progress"}))
+
+
+class SlowLoading(FakeJournal):
+    """A journal whose loading waits for the test."""
+
+    gate_of_load: asyncio.Event | None = None
+    loads = 0
+
+    async def load(self, project_id: str, *, newest: int) -> Kept | None:
+        self.loads += 1
+        if self.gate_of_load is not None:
+            await self.gate_of_load.wait()
+        return await super().load(project_id, newest=newest)
+
+
+async def shelved(journal: FakeJournal, *, timeline_events: int = 1_000) -> Relay:
+    """Return a relay that has five events of `p` in its journal and none in memory."""
+    relay = await Relay.begin(journal=journal, timeline_events=timeline_events)
+    for number in range(5):
+        relay.says(str(number))
+        await relay.commits()
+    await relay.keeper.flush(everything=True)
+    relay.log.unload(projects=0)
+    assert {} == relay.log.projects
+    return relay
+
+
+# -- opening --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_new_project_is_opened_without_a_wait(relay: Relay) -> None:
+    """Nobody has anything of it."""
+    project = await relay.past.open("new")
+    assert project is relay.log.projects["new"]
+    assert project is await relay.past.open("new")
+
+
+async def test_a_shelved_project_comes_to_memory_with_its_newest_entries() -> None:
+    """And no further back than memory is meant to reach."""
+    relay = await shelved(FakeJournal(), timeline_events=3)
+    project = await relay.past.open("p")
+    assert 3 == len(project.timeline)
+    assert 5 == project.state.counts["workflow_log"]
+    assert project.timeline.bottom is not None
+    await relay.end()
+
+
+async def test_two_who_come_at_once_get_the_same_project() -> None:
+    """It is loaded once; if one of them leaves meanwhile, the other gets it all the same."""
+    journal = SlowLoading()
+    relay = await shelved(journal)
+    journal.gate_of_load = asyncio.Event()
+    first, second, third = [asyncio.create_task(relay.past.open("p")) for _ in range(3)]
+    await settle()
+    third.cancel()
+    journal.gate_of_load.set()
+    assert await first is await second
+    assert 1 == journal.loads
+    await relay.end()
+
+
+async def test_one_that_was_shelved_again_in_between_is_loaded_again() -> None:
+    """Whoever held on to the first would hear nothing for ever."""
+    journal = SlowLoading()
+    relay = await shelved(journal)
+    journal.gate_of_load = asyncio.Event()
+    opening = asyncio.create_task(relay.past.open("p"))
+    await settle()
+    # The project is adopted in one turn of the loop, and shelved in the same turn, before anybody else has his.
+    relay.past._loading["p"].add_done_callback(lambda _: relay.log.unload(projects=0))
+    journal.gate_of_load.set()
+    project = await opening
+    assert project is relay.log.projects["p"]
+    assert 2 == journal.loads
+    await relay.end()
+
+
+async def test_what_the_journal_has_forgotten_is_new() -> None:
+    """Its id is known no longer than its events."""
+    relay = await Relay.begin()
+    relay.log.shelved.add("gone")
+    project = await relay.past.open("gone")
+    assert project.place is None
+    await relay.end()
+
+
+async def test_a_detached_journal_loads_nothing() -> None:
+    """What it held is below the floor; the project begins anew."""
+    journal = SlowLoading()
+    relay = await shelved(journal)
+    relay.past.journal = None
+    assert (await relay.past.open("p")).place is None
+    await relay.end()
+
+
+async def test_a_journal_that_cant_load_says_so_to_everybody_who_asked(relay: Relay) -> None:
+    """The next attempt is a new one."""
+    relay.says("a")
+    await relay.keeper.flush(everything=True)
+    relay.log.unload(projects=0)
+    assert relay.journal is not None
+    relay.journal.failure = JournalError("the disk is gone")
+    with pytest.raises(JournalError):
+        await relay.past.open("p")
+    relay.journal.failure = None
+    assert 1 == len((await relay.past.open("p")).timeline)
+
+
+async def test_only_shelved_projects_are_brought_before_their_events(relay: Relay) -> None:
+    """New ones are made when their events are applied."""
+    relay.says("a")
+    await relay.keeper.flush(everything=True)
+    relay.log.unload(projects=0)
+    await relay.past.open_all(["p", "new"])
+    assert ["p"] == list(relay.log.projects)
+    await relay.past.open_all(["p"])
+    assert ["p"] == list(relay.log.projects)
+
+
+# -- judging --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_beginning_is_whole_while_nothing_was_dropped(relay: Relay) -> None:
+    """A floor ends that."""
+    (entry,) = relay.says("a")
+    assert Verdict("whole", place=BELOW_ALL) == await relay.past.judge("p", BEGINNING)
+    relay.log.raise_floor("p", Floor(entry.place))
+    assert Verdict("gap", "below_floor") == await relay.past.judge("p", BEGINNING)
+
+
+async def test_a_cursor_that_memory_knows_is_whole(relay: Relay) -> None:
+    """Nobody asks the journal."""
+    (entry,) = relay.says("a")
+    assert Verdict("whole", place=entry.place) == await relay.past.judge("p", entry.cursor)
+
+
+async def test_text_that_is_no_cursor_is_refused(relay: Relay) -> None:
+    """With a sentence for the viewer."""
+    with pytest.raises(BadCursorError):
+        await relay.past.judge("p", "nonsense")
+
+
+async def test_the_journal_is_asked_for_what_memory_does_not_know() -> None:
+    """A known body is whole, another body is a gap, and so is one that nobody knows."""
+    relay = await Relay.begin()
+    (entry,) = relay.says("a")
+    await relay.commits()
+    relay.says("b")
+    relay.log.marks.clear()
+    cursor = decode(entry.cursor)
+    assert Verdict("whole", place=entry.place) == await relay.past.judge("p", entry.cursor)
+    other = str(cursor._replace(fingerprint=b"others"))
+    assert Verdict("gap", "other_event") == await relay.past.judge("p", other)
+    relay.past.journal = None
+    assert Verdict("gap", "unknown_event") == await relay.past.judge("p", entry.cursor)
+    await relay.end()
+
+
+async def test_what_stood_in_a_log_made_anew_meanwhile_proves_nothing() -> None:
+    """The journal answers for the log that was there when it was asked."""
+
+    class Slow(FakeJournal):
+        async def fingerprint(self, epoch: int, offset: int) -> bytes | None:
+            known = await super().fingerprint(epoch, offset)
+            relay.breaks("recreated")
+            relay.skips(5)
+            relay.says("of the new log")
+            relay.log.marks.clear()
+            return known
+
+    relay = await Relay.begin(journal=Slow())
+    (entry,) = relay.says("a")
+    await relay.commits()
+    relay.log.marks.clear()
+    assert "gap" == (await relay.past.judge("p", entry.cursor)).kind
+    await relay.end()
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+
+
+async def test_reading_waits_for_retention_that_runs() -> None:
+    """Floors are known only when it is done."""
+
+    class Retaining(SlowJournal):
+        async def retain(self, now: float) -> Mapping[str | None, Floor]:
+            raised = await super().retain(now)
+            await gate.wait()
+            return raised
+
+    gate = asyncio.Event()
+    relay = await Relay.begin(journal=Retaining(max_events_per_project=2))
+    entries = []
+    for number in range(6):
+        entries += relay.says(str(number))
+        await relay.commits()
+    project = relay.log.projects["p"]
+    assert [entries[1]] == await relay.past.read(project, entries[0].place, 1)
+    retention = asyncio.create_task(relay.past.retain(relay.clock.now()))
+    await settle()
+    reading = asyncio.create_task(relay.past.read(project, entries[0].place, 10))
+    await settle()
+    assert not reading.done()
+    gate.set()
+    assert await retention
+    assert await reading is None
+    assert entries[5:] == await relay.past.read(project, entries[4].place, 10)
+    await relay.end()
+
+
+async def test_without_a_journal_nothing_is_read_and_nothing_retained() -> None:
+    """Memory is all there is."""
+    relay = await Relay.begin(journaled=False)
+    relay.says("a")
+    assert await relay.past.read(relay.log.projects["p"], BELOW_ALL, 10) is None
+    assert not await relay.past.retain(0)
+    await relay.end()
+
+
+async def test_retention_that_fails_is_told_and_drops_nothing(relay: Relay) -> None:
+    """It is tried again later."""
+    assert relay.journal is not None
+    relay.journal.failure = JournalError("the disk is gone")
+    assert not await relay.past.retain(0)
+    assert 1 == len(relay.observer.of("journal_failed"))
+    relay.journal.failure = None
+
+
+# -- tails ----------------------------------------------------------------------------------------------------------
+
+
+async def tail_of(relay: Relay, count: int, selection: Selection = EVERYTHING) -> Tail:
+    """Return the tail of the project."""
+    return await relay.past.tail(await relay.past.open("p"), count, selection)
+
+
+async def test_a_tail_is_the_newest_that_are_wanted(relay: Relay) -> None:
+    """Its cursor stands strictly before the first, what was passed behind the last, unwanted included."""
+    entries = relay.says("a", progress(1), "b", progress(2), "c")
+    tail = await tail_of(relay, 2)
+    assert entries[3:] == list(tail.entries)
+    assert entries[2].cursor == tail.before
+    assert (entries[4].place, relay.log.head_cursor()) == tail.passed
+    tail = await tail_of(relay, 1, P_ONLY)
+    assert [entries[3]] == list(tail.entries)
+    assert entries[2].cursor == tail.before
+    assert entries[4].place == tail.passed.place
+
+
+async def test_no_tail_stands_at_the_end(relay: Relay) -> None:
+    """Neither when none is wanted nor when nothing is there."""
+    empty = await tail_of(relay, 10)
+    assert ((), BEGINNING, BELOW_ALL) == (tuple(empty.entries), empty.before, empty.passed.place)
+    (entry,) = relay.says("a")
+    none = await tail_of(relay, 0)
+    assert ([], relay.log.head_cursor(), entry.place) == (none.entries, none.before, none.passed.place)
+
+
+async def test_a_tail_longer_than_memory_comes_from_the_journal() -> None:
+    """One more is read than is told, for its cursor."""
+    relay = await Relay.begin(timeline_events=4)
+    entries = []
+    for number in range(12):
+        entries += relay.says(str(number))
+        await relay.commits()
+    tail = await tail_of(relay, 8)
+    assert entries[4:] == list(tail.entries)
+    assert entries[3].cursor == tail.before
+    await relay.end()
+
+
+async def test_before_the_first_event_of_all_is_the_beginning(relay: Relay) -> None:
+    """Nothing was ever dropped."""
+    relay.says("a")
+    assert BEGINNING == (await tail_of(relay, 10)).before
+
+
+async def test_before_the_first_event_above_a_floor_is_the_floor(relay: Relay) -> None:
+    """It is known by its fingerprint, and exactly the floor is whole."""
+    first, second = relay.says("a")[0], relay.says("b")[0]
+    relay.log.raise_floor("p", Floor(first.place, decode(first.cursor).fingerprint))
+    relay.log.projects["p"].timeline.drop(1)
+    tail = await tail_of(relay, 10)
+    assert [second] == list(tail.entries)
+    assert first.cursor == tail.before
+    assert Verdict("whole", place=first.place) == await relay.past.judge("p", tail.before)
+
+
+async def test_before_the_first_event_above_a_hole_is_a_gap(relay: Relay) -> None:
+    """What lay there was never seen, so whoever resumes from there must be told."""
+    relay.says("a")
+    relay.breaks("truncated")
+    relay.skips(5)
+    relay.says("b")
+    relay.log.projects["p"].timeline.drop(1)
+    tail = await tail_of(relay, 10)
+    assert "gap" == (await relay.past.judge("p", tail.before)).kind
+    assert Cursor(relay.log.identity, 0, 0, 0, bytes(6)) == decode(tail.before)
+
+
+async def test_a_tail_in_front_of_a_hole_passes_the_hole(relay: Relay) -> None:
+    """It is told as history; the viewer goes on from behind the hole and is told no second gap."""
+    (entry,) = relay.says("a")
+    relay.breaks("truncated")
+    tail = await tail_of(relay, 10)
+    assert [entry] == list(tail.entries)
+    assert relay.log.floor is not None
+    assert relay.log.floor.place == tail.passed.place > Place(0, 0)
+
+
+async def test_a_project_of_others_is_not_in_it(relay: Relay) -> None:
+    """A tail is one project's."""
+    relay.says(line("a"), line("b", "q"))
+    assert 1 == len((await tail_of(relay, 10)).entries)
