@@ -1,0 +1,108 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from relayd.app.listening import MAX_HEADER, Listener, listen, shown
+from tests.harness.process import free_port
+
+
+@asynccontextmanager
+async def listening(*, host: str = "127.0.0.1", port: int = 0, path: str = "") -> AsyncGenerator[Listener]:
+    """Serve the word "yes" at `/`, and at `/slow` after a minute."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text="yes")
+
+    async def slow(_request: web.Request) -> web.Response:
+        await asyncio.sleep(60)
+        return web.Response()
+
+    app = web.Application()
+    app.add_routes([web.get("/", answer), web.get("/slow", slow)])
+    listener = await listen(app, host=host, port=port, path=path)
+    try:
+        yield listener
+    finally:
+        await listener.stop()
+
+
+async def ask(listener: Listener, path: str = "/", **headers: str) -> tuple[int, str]:
+    """Return status and text of an answer."""
+    async with aiohttp.ClientSession() as http, http.get(f"{listener.address}{path}", headers=headers) as answer:
+        return answer.status, await answer.text()
+
+
+@pytest.mark.parametrize(("port", "host"), [(0, "127.0.0.1"), (free_port(), "localhost")])
+async def test_the_address_is_where_it_listens(port: int, host: str) -> None:
+    """Also where the system chose the port."""
+    async with listening(host=host, port=port) as listener:
+        assert listener.address.startswith(f"http://{host}:")
+        assert port in {0, int(listener.address.rpartition(":")[2])}
+        assert (200, "yes") == await ask(listener)
+
+
+async def test_a_port_in_use_is_an_error_and_leaves_nothing_behind() -> None:
+    """The address is in the sentence."""
+    async with listening() as listener:
+        port = int(listener.address.rpartition(":")[2])
+        with pytest.raises(OSError, match=f"'127.0.0.1', {port}"):
+            async with listening(port=port):
+                pass
+
+
+async def test_a_unix_socket_is_for_its_folder_s_group(tmp_path: Path) -> None:
+    """The proxy has an account of its own; nobody else comes near."""
+    path = tmp_path / "relay.sock"
+    async with listening(path=str(path)) as listener:
+        assert (f"unix:{path}", 0o660) == (listener.address, path.stat().st_mode & 0o777)
+        connector = aiohttp.UnixConnector(str(path))
+        async with aiohttp.ClientSession(connector=connector) as http, http.get("http://relay/") as answer:
+            assert "yes" == await answer.text()
+
+
+async def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """And no half of a server stays."""
+    with pytest.raises(OSError, match=r"relay\.sock|No such file"):
+        async with listening(path=str(tmp_path / "no" / "relay.sock")):
+            pass
+
+
+async def test_closed_doors_keep_who_is_in() -> None:
+    """A connection that is open is served; a new one is refused."""
+    async with listening() as listener, aiohttp.ClientSession(listener.address) as http:
+        async with http.get("/") as answer:
+            await answer.read()
+        await listener.close_doors()
+        async with http.get("/") as answer:
+            assert 200 == answer.status
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await ask(listener)
+
+
+async def test_a_stop_waits_for_nobody_for_long() -> None:
+    """Who is still asking after a second is cut."""
+    async with listening() as listener:
+        asking = asyncio.create_task(ask(listener, "/slow"))
+        await asyncio.sleep(0.05)
+    with pytest.raises(aiohttp.ClientError):
+        await asking
+
+
+async def test_headers_have_room_for_a_token_and_no_more() -> None:
+    """16 KiB each; a longer one is a 400 before anything reads it."""
+    async with listening() as listener:
+        assert 200 == (await ask(listener, Authorization="x" * 12_000))[0]
+        assert 400 == (await ask(listener, Authorization="x" * (MAX_HEADER + 1_000)))[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("relay.example", "relay.example")]
+)
+def test_hosts_as_they_stand_in_addresses(host: str, wanted: str) -> None:
+    """RFC 3986 3.2.2: an IPv6 address stands in brackets."""
+    assert wanted == shown(host)

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from relayd.app.rooms import apply
+from relayd.config import Config, load
+from relayd.identity.jwt import BadKey
+from relayd.plugins import settings_of
+from tests.harness.inside import inside
+from tests.harness.settled import SECRET, Tables, signed, write_settings
+from tests.harness.viewer import log, watch
+
+OTHER = "another-secret-of-32-bytes-for-tests"
+
+
+def config(folder: Path, tables: Tables) -> Config:
+    """Return a checked configuration."""
+    return load(write_settings(folder, tables), {}, settings_of)
+
+
+async def test_a_journal_brings_everything_back(tmp_path: Path) -> None:
+    """Places go on where they were, cursors are whole, projects are shelved until somebody asks."""
+    async with inside(tmp_path) as relay:
+        cursor = (await relay.publish(log("p", "one")))["cursor"]
+        head = relay.rooms.engine.log.head
+    async with inside(tmp_path) as relay:
+        state = relay.rooms.engine.log
+        assert (head, {"p"}, {}) == (state.head, state.shelved, state.projects)
+        position = relay.rooms.position()
+        assert position is not None
+        assert (0, 0) == (position.epoch, position.offset)
+        await relay.publish(log("p", "two"))
+        async with watch(relay, "p", after=cursor) as viewer:
+            assert (await viewer.frame())["recovered"]
+            assert ["two"] == await viewer.lines(1)
+
+
+async def test_a_new_journal_has_no_position(tmp_path: Path) -> None:
+    """Reading begins where the source begins."""
+    async with inside(tmp_path) as relay:
+        assert None is relay.rooms.position()
+
+
+async def test_readiness_names_what_is_wrong(tmp_path: Path) -> None:
+    """The source that is not read, the journal that can't be written, the drain."""
+    async with inside(tmp_path) as relay:
+        await relay.until(lambda: relay.rooms.health.ready()[0])
+        relay.rooms.keeper.trouble = "the disk is full"
+        relay.rooms.admission.draining = True
+        assert (False, {"journal": "the disk is full", "drain": "this relay is draining"}) == relay.rooms.health.ready()
+
+
+async def test_what_can_change_changes(tmp_path: Path) -> None:
+    """Limits, keys and origins, at once and everywhere."""
+    async with inside(tmp_path) as relay:
+        newer = config(
+            tmp_path,
+            {
+                "auth": {"keys": [{"algorithm": "HS256", "key": OTHER}]},
+                "limits": {"connections_per_user": 2, "pace_per_second": 7},
+                "server": {"origins": ["https://dashboard.example"]},
+            },
+        )
+        apply(relay.rooms, newer)
+        rooms = relay.rooms
+        assert (2, 2, 7) == (
+            rooms.presence.limit,
+            rooms.engine.limits.connections_per_user,
+            rooms.engine.fanout.limits.outbound.rate,
+        )
+        assert {"https://dashboard.example"} == rooms.origins.allowed
+        for secret, status in ((SECRET, 401), (OTHER, 200)):
+            token = signed(secret=secret)
+            assert status == (await relay.get(relay.api("/projects"), Authorization=f"Bearer {token}"))[0]
+
+
+async def test_a_key_that_is_none_changes_nothing(tmp_path: Path) -> None:
+    """The rooms stay as they were: all of it, or none."""
+    async with inside(tmp_path) as relay:
+        before = relay.rooms.engine.verifier, relay.rooms.engine.limits
+        newer = config(tmp_path, {"limits": {"connections_per_user": 2}})
+        bad = newer.auth.keys[0].model_copy(update={"algorithm": "RS256"})
+        with pytest.raises(BadKey):
+            apply(relay.rooms, newer.model_copy(update={"auth": newer.auth.model_copy(update={"keys": (bad,)})}))
+        assert before == (relay.rooms.engine.verifier, relay.rooms.engine.limits)
+        assert 5 == relay.rooms.presence.limit
