@@ -1,5 +1,7 @@
 """Server-sent events (HTML Living Standard 9.2): one project a stream, `Last-Event-ID` resumes."""
 
+import asyncio
+
 from aiohttp import web
 
 from relayd.ports import Encoding
@@ -63,7 +65,8 @@ class SseTransport:
                     session.subscribe(
                         project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict
                     )
-                    await session.ended
+                    # Not the future itself: with this handler it would be cancelled, and the session would never leave.
+                    await asyncio.wait({session.ended})
             finally:
                 # Also when the viewer went away: aiohttp cancels this handler then.
                 session.close(Disconnect.NORMAL, "the viewer left")

@@ -219,6 +219,20 @@ async def test_a_client_that_vanishes_frees_its_place(relay: InsideRelay) -> Non
     assert 0 == len(relay.rooms.lobby)
 
 
+async def test_a_client_that_vanishes_is_nobody_s_ghost(relay: InsideRelay) -> None:
+    """Its session ends, too, with a reason: else what comes would be written for it for ever."""
+    async with stream(relay) as left, stream(relay, user="bob") as stayed:
+        await left.event()
+        await stayed.event()
+        (session,) = [one for one in relay.rooms.lobby if one.grant.viewer.user == "ada"]
+        left.answer.close()
+        await relay.until(session.ended.done)
+        assert "NORMAL" == session.ended.result().disconnect.name
+        assert {} == session.subscriptions
+        await relay.publish(log("p", "for those who are there"))
+        assert ["for those who are there"] == await stayed.texts(1)
+
+
 @pytest.mark.parametrize(
     ("how", "status", "code"),
     [

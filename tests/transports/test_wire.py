@@ -1,10 +1,19 @@
+import asyncio
 from pathlib import Path
 
-from relayd.transports.wire import HIGH_WATER
+import aiohttp
+import pytest
+import uvloop
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from relayd.transports.frames import SseEncoding
+from relayd.transports.wire import HIGH_WATER, SocketWire
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.raw import RawSocket, upgraded
 from tests.harness.viewer import log, watch
 
+SECONDS = 15.0
 PATH = "/ws/admin/agent-swarm/p?batch=1&token={}"
 LARGE = "x" * 16_000
 
@@ -53,3 +62,31 @@ async def test_a_viewer_that_takes_no_byte_is_cut(tmp_path: Path) -> None:
         await fill(relay, slow)
         await relay.until(lambda: relay.places() == 0)
         assert "STUCK" == session.ended.result().disconnect.name
+
+
+def test_who_is_gone_takes_nothing_and_breaks_nothing() -> None:
+    """The loop of the daemon raises when a closed socket is written to; that must not reach those who are there."""
+    uvloop.run(leave_while_written_to())
+
+
+async def leave_while_written_to() -> None:
+    """Cut a viewer's connection, and write to it before anybody has noticed."""
+    wires: asyncio.Future[SocketWire] = asyncio.get_running_loop().create_future()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        wires.set_result(
+            SocketWire(request, await response.prepare(request), SseEncoding(batch=False, chunked=False), answers=False)
+        )
+        await asyncio.sleep(SECONDS)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", serve)
+    async with TestServer(app) as server, aiohttp.ClientSession() as http, http.get(server.make_url("/")):
+        wire = await wires
+        wire.abort()
+        assert not wire.push(b"news")
+        with pytest.raises(ConnectionResetError, match="gone"):
+            wire.write(b"news")
+        assert 0 == wire.buffered()
