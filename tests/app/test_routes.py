@@ -41,7 +41,7 @@ async def test_a_transport_there_is_not_is_named(tmp_path: Path) -> None:
             public_app(
                 rooms.admission,
                 rooms.lobby,
-                transports=["carrier-pigeon"],
+                transports={"carrier-pigeon": None},
                 origins=rooms.origins,
                 proxies=rooms.proxies,
                 ingest=None,
