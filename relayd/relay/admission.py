@@ -7,7 +7,8 @@ A transport gets sessions from here and from nowhere else, so it cannot skip a s
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from msgspec import Struct
 
@@ -91,6 +92,15 @@ class Admission:
         if sum(counts.values()) >= self.engine.limits.max_connections:
             sentence = "this relay is full; try again"
             raise self._refused(transport, Disconnect.OVERLOADED, sentence, "node_full")
+
+    @contextmanager
+    def reading(self, transport: str) -> Iterator[None]:
+        """Count a request that can't be read: who sends such ones is seen in the metrics like all who are refused."""
+        try:
+            yield
+        except Refused as refused:
+            self.engine.observer.refused(transport, refused.disconnect, refused.reason)
+            raise
 
     async def admit(self, handshake: Handshake) -> Grant:
         """Return a grant that holds a place; raises Refused, the later the oftener that address is refused."""

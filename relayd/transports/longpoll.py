@@ -61,12 +61,13 @@ class LongPollTransport:
         """Answer with what is new, at once or when there is something."""
         engine = self._admission.engine
         self._admission.open_doors(self.name, counts=self._lobby.counts())
-        asked = handshake(request, self.name, engine.limits)
-        wait = query_number(request, "wait", default=DEFAULT_WAIT, most=MAX_WAIT, kind=float)
-        limit = query_number(
-            request, "limit", default=codec.MAX_ENVELOPE_MESSAGES, most=engine.limits.max_tail, kind=int
-        )
-        encoding = PollEncoding(collapses=collapses(request, envelopes=True))
+        with self._admission.reading(self.name):
+            asked = handshake(request, self.name, engine.limits)
+            wait = query_number(request, "wait", default=DEFAULT_WAIT, most=MAX_WAIT, kind=float)
+            limit = query_number(
+                request, "limit", default=codec.MAX_ENVELOPE_MESSAGES, most=engine.limits.max_tail, kind=int
+            )
+            encoding = PollEncoding(collapses=collapses(request, envelopes=True))
         grant = await self._admission.admit(asked)
         try:
             poll = Poll(engine, grant, encoding)

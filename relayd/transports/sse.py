@@ -48,12 +48,13 @@ class SseTransport:
         self._admission.open_doors(self.name, counts=self._lobby.counts())
         # A browser reconnects with the address it began with; what it has read since stands in the header.
         last_id = request.headers.get("Last-Event-ID") or request.query.get("after")
-        asked = handshake(request, self.name, self._admission.engine.limits, after=last_id)
-        chunked = request.version >= (1, 1)
-        batch = query_flag(request, "batch")
-        encoding = SseEncoding(
-            batch=batch, chunked=chunked, pace_ms=pace_ms(request), collapses=collapses(request, envelopes=batch)
-        )
+        with self._admission.reading(self.name):
+            asked = handshake(request, self.name, self._admission.engine.limits, after=last_id)
+            chunked = request.version >= (1, 1)
+            batch = query_flag(request, "batch")
+            encoding = SseEncoding(
+                batch=batch, chunked=chunked, pace_ms=pace_ms(request), collapses=collapses(request, envelopes=batch)
+            )
         grant = await self._admission.admit(asked)
         try:
             response, wire = await self._begin(request, encoding)

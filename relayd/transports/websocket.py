@@ -88,7 +88,8 @@ class WebSocketTransport:
         self._admission.open_doors(self.name, counts=self._lobby.counts())
         # A browser can't read the status of a refused upgrade: a modern viewer is refused behind it by a close code.
         # A legacy one shows "connected" on open and comes back for ever, so it is refused before.
-        modern = many or is_modern(request)
+        with self._admission.reading(self.name):
+            modern = many or is_modern(request)
         asked, grant = await self._admit_legacy(request) if not modern else (None, None)
         try:
             writer = await response.prepare(request)
@@ -100,8 +101,9 @@ class WebSocketTransport:
             wire.socket = response
             if asked is None or grant is None:
                 try:
-                    asked = handshake(request, self.name, self._admission.engine.limits, many=many)
-                    wire.encoding = self._encoding(request, modern=True, window=window)
+                    with self._admission.reading(self.name):
+                        asked = handshake(request, self.name, self._admission.engine.limits, many=many)
+                        wire.encoding = self._encoding(request, modern=True, window=window)
                     grant = await self._admission.admit(asked)
                 except Refused as refused:
                     await refuse(wire, refused)
@@ -121,8 +123,9 @@ class WebSocketTransport:
         )
 
     async def _admit_legacy(self, request: web.Request) -> tuple[Handshake, Grant]:
-        self._encoding(request, modern=False, window=0)
-        asked = handshake(request, self.name, self._admission.engine.limits)
+        with self._admission.reading(self.name):
+            self._encoding(request, modern=False, window=0)
+            asked = handshake(request, self.name, self._admission.engine.limits)
         return asked, await self._admission.admit(asked)
 
     async def _converse(

@@ -43,6 +43,7 @@ async def test_a_poll_names_what_it_could_not_read(relay: InsideRelay, name: str
     assert name in body["detail"]
     assert len(body["detail"]) < 300
     assert 0 == relay.places()
+    assert b'relayd_connections_rejected_total{reason="bad_request"} 1.0' in relay.rooms.metrics.render()[0]
 
 
 @pytest.mark.parametrize(("name", "value"), [*MALFORMED, *OF_STREAMS], ids=shown)
