@@ -1,0 +1,117 @@
+"""`relayd simulate` as a real process, and what each viewer of it has to see."""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from relayd.sources.swarm import Swarm
+from tests.harness.checker import Key
+from tests.harness.process import Process
+from tests.harness.settled import Event
+
+__all__ = ["Load", "Publishing", "Wanted", "everything"]
+
+Wanted = Callable[[Event], bool]
+
+
+def everything(_event: Event) -> bool:
+    """Want it."""
+    return True
+
+
+class Load:
+    """So many events of so many projects, told by a seed: known before they are published."""
+
+    def __init__(self, events: int, *, projects: int, seed: int) -> None:
+        self.events = events
+        self.seed = seed
+        self.projects = [f"load-{number + 1}" for number in range(projects)]
+
+    @cached_property
+    def told(self) -> dict[str, list[Event]]:
+        """The events by project."""
+        told: dict[str, list[Event]] = {project_id: [] for project_id in self.projects}
+        for event in Swarm(self.seed).burst(self.events, projects=len(self.projects)):
+            told[event["project_id"]].append(event)
+        return told
+
+    def keys(self, project_id: str, wanted: Wanted = everything) -> list[Key]:
+        """Return the keys of a project's events, of those that are wanted, in order."""
+        return [(project_id, int(event["key"])) for event in self.told[project_id] if wanted(event)]
+
+    def last(self, projects: Sequence[str], wanted: Wanted = everything) -> dict[str, Key]:
+        """Return the last key of each of these projects."""
+        return {project_id: self.keys(project_id, wanted)[-1] for project_id in projects}
+
+    def publishing(self, amqp: str, folder: Path, *, rate: int, batch: int = 20) -> "Publishing":
+        """Return who publishes them to RabbitMQ; use it as `with`."""
+        return Publishing(self, amqp, folder, rate=rate, batch=batch)
+
+    async def publish(self, amqp: str, folder: Path, *, rate: int) -> str:
+        """Publish all and return what it said; raises AssertionError unless everything was confirmed, in order."""
+        with self.publishing(amqp, folder, rate=rate) as publishing:
+            return await publishing.end()
+
+
+class Publishing:
+    """A publisher that can be told to wait."""
+
+    def __init__(self, load: Load, amqp: str, folder: Path, *, rate: int, batch: int) -> None:
+        self.load = load
+        self.journal = folder / "confirmed.ndjson"
+        self.process = Process(
+            [
+                sys.executable, "-m", "relayd", "simulate", "--events", str(load.events),
+                "--projects", str(len(load.projects)), "--seed", str(load.seed), "--rate", str(rate),
+                "--batch", str(batch), "--amqp", amqp, "--journal", str(self.journal),
+            ],
+            folder=folder,
+            name="simulate",
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        """Begin to publish."""
+        self.process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop publishing."""
+        self.process.kill()
+
+    @property
+    def confirmed(self) -> int:
+        """How many events were confirmed by now."""
+        return self.journal.read_bytes().count(b"\n") if self.journal.exists() else 0
+
+    async def until_confirmed(self, events: int, *, seconds: float = 60) -> None:
+        """Return when so many events were confirmed, or all of them; raises AssertionError when time is up."""
+        deadline = time.monotonic() + seconds
+        while self.confirmed < min(events, self.load.events):
+            assert time.monotonic() < deadline, self.process.output
+            await asyncio.sleep(0.02)
+
+    def pause(self) -> None:
+        """Let it wait."""
+        self.process.send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        self.process.send(signal.SIGCONT)
+
+    async def end(self) -> str:
+        """Return what it said at its end; raises AssertionError unless everything was confirmed, in order."""
+        assert self.process.child is not None
+        status = await asyncio.to_thread(self.process.child.wait)
+        assert status == 0, self.process.output
+        confirmed: dict[str, list[Key]] = {project_id: [] for project_id in self.load.projects}
+        for line in self.journal.read_text(encoding="utf-8").splitlines():
+            event = json.loads(line)
+            confirmed[event["project_id"]].append((event["project_id"], event["seq"]))
+        assert {project_id: self.load.keys(project_id) for project_id in self.load.projects} == confirmed
+        return self.process.output.strip()
