@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 CONFIG ?= config/development.toml
 PYTEST ?=
+BENCH  ?=
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,7 +17,7 @@ SHELL := bash
 # -qq: what a machine's own pip configuration makes pip warn about is no concern of this project; errors still show.
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
 
-.PHONY: help run test check docs long lock clean
+.PHONY: help run test check docs long bench lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-8s%s\n' "$$name" "$$text"; done
@@ -41,6 +42,10 @@ docs: $(VENV)/dev.stamp ## Write the documents that are made out of the code
 long: install-missing $(VENV)/dev.stamp ## The tests that take minutes
 	$(VENV)/bin/python -m pytest -m long --timeout 1800 $(PYTEST) </dev/null
 
+bench: $(VENV)/bench.stamp ## Measure it beside the limit and its peers (BENCH="--quick --rows delivery"; see --help)
+	@scripts/install-bench
+	$(VENV)/bin/python -m benchmarks $(BENCH) </dev/null
+
 lock: ## Write requirements/*.lock anew, with the newest versions that pyproject.toml allows
 	PYTHON=$(PYTHON) scripts/lock
 
@@ -53,7 +58,7 @@ install-missing:
 	@PYTHON=$(PYTHON) scripts/install-missing
 
 # An interpreter that is gone (a moved checkout, an upgraded system) makes the virtualenv useless, so it is tried.
-$(VENV)/run.stamp $(VENV)/dev.stamp: $(VENV)/%.stamp: requirements/%.lock pyproject.toml
+$(VENV)/run.stamp $(VENV)/dev.stamp $(VENV)/bench.stamp: $(VENV)/%.stamp: requirements/%.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "relayd needs Python 3.11 or later, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=/path/to/python3.11 ...")'
 	@$(VENV)/bin/python -c 'import pip' 2>/dev/null || { echo "making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "installing $<"

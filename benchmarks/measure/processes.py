@@ -1,0 +1,44 @@
+"""What a running process has used, from /proc, and on which core programs run."""
+
+import os
+from pathlib import Path
+
+__all__ = ["Cores", "cores", "cpu_seconds", "pinned", "resident_bytes"]
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Cores:
+    """The server has a core of its own; load, publisher and broker share the other."""
+
+    def __init__(self, available: list[int]) -> None:
+        """Choose among the cores that this process may use."""
+        self.server = available[0]
+        self.load = available[1] if len(available) > 1 else available[0]
+        self.apart = len(available) > 1
+
+
+def cores() -> Cores:
+    """Return the cores of this machine as they are used here."""
+    return Cores(sorted(os.sched_getaffinity(0)))
+
+
+def pinned(core: int, argv: list[str]) -> list[str]:
+    """Return a command that runs on one core only, with all its threads."""
+    return ["taskset", "--cpu-list", str(core), *argv]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of all living threads of a process; nanoseconds exact, unlike the ticks of /proc/pid/stat."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except FileNotFoundError:
+            continue
+    return total / 1e9
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE

@@ -1,0 +1,97 @@
+"""The pictures; without matplotlib there are none, and the report says so by their absence."""
+
+import importlib.util
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw"]
+
+SIZE = (8.0, 4.8)
+
+
+def draw(folder: Path, rows: Mapping[str, Any]) -> dict[str, str]:
+    """Draw what the rows hold and return titles and file names."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return {}
+    drawn = {}
+    costs: dict[str, Any] = {}
+    for row in ("peers", "delivery"):
+        costs |= rows.get(row, {}).get("series", {}).get("cost", {})
+    if costs:
+        drawn["CPU per delivery by rate, 1,000 viewers"] = cost_by_rate(folder, costs)
+    latency = {
+        name: buckets
+        for row in ("delivery", "latency")
+        for name, buckets in rows.get(row, {}).get("series", {}).get("latency", {}).items()
+    }
+    if latency:
+        drawn["Latency"] = latency_curves(folder, latency)
+    for name, what in (("viewers", "viewers"), ("projects", "projects"), ("size", "bytes of an event")):
+        if series := rows.get("shape", {}).get("series", {}).get(name):
+            drawn[f"CPU by {what}"] = cost_by_shape(folder, name, what, series)
+    return drawn
+
+
+def cost_by_rate(folder: Path, costs: Mapping[str, Iterable[tuple[float, float]]]) -> str:
+    """Draw microseconds per delivery by rate, both logarithmic."""
+
+    def plot(axes: "Axes") -> None:
+        for name, points in costs.items():
+            rates, values = zip(*points, strict=True) if points else ((), ())
+            axes.loglog(rates, values, marker="o", label=name, linewidth=2.5 if name == "relayd" else 1.2)
+        axes.set_xlabel("events a second")
+        axes.set_ylabel("µs CPU per delivery")
+
+    return save(folder, "cost-by-rate.png", plot)
+
+
+def latency_curves(folder: Path, latency: Mapping[str, Iterable[tuple[int, int]]]) -> str:
+    """Draw which share of the deliveries took longer than so many milliseconds."""
+
+    def plot(axes: "Axes") -> None:
+        for name, buckets in latency.items():
+            points = sorted((int(upper), int(count)) for upper, count in buckets)
+            left = total = sum(count for _, count in points)
+            times, shares = [], []
+            for upper, count in points:
+                left -= count
+                times.append(upper / 1e6)
+                shares.append(max(left / total, 1e-6))
+            axes.loglog(times, shares, label=name)
+        axes.set_ylim(1e-5, 1)
+        axes.set_xlabel("milliseconds")
+        axes.set_ylabel("share of deliveries that took longer")
+
+    return save(folder, "latency.png", plot)
+
+
+def cost_by_shape(folder: Path, name: str, what: str, series: Mapping[str, Iterable[tuple[float, float]]]) -> str:
+    """Draw microseconds by one property of the load."""
+
+    def plot(axes: "Axes") -> None:
+        for label, points in series.items():
+            values = list(points)
+            axes.loglog([x for x, _ in values], [y for _, y in values], marker="o", label=label)
+        axes.set_xlabel(what)
+        axes.set_ylabel("µs CPU")
+
+    return save(folder, f"cost-by-{name}.png", plot)
+
+
+def save(folder: Path, name: str, plot: Any) -> str:  # noqa: ANN401  # a function that draws on axes
+    """Draw on fresh axes and return the file's name."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only `make bench` installs it
+    from matplotlib.figure import Figure  # noqa: PLC0415  # as above
+
+    figure = Figure(figsize=SIZE, dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    plot(axes)
+    axes.grid(visible=True, which="both", alpha=0.25)
+    axes.legend(fontsize=8)
+    figure.savefig(folder / name, metadata={"Software": None})
+    return name

@@ -1,0 +1,36 @@
+"""What is measured, by name, in this order."""
+
+from benchmarks.rows.capacity import capacity
+from benchmarks.rows.deflate import deflate
+from benchmarks.rows.delivery import delivery
+from benchmarks.rows.ingest import ingest
+from benchmarks.rows.latency import latency
+from benchmarks.rows.memory import memory, soak
+from benchmarks.rows.peers import peers
+from benchmarks.rows.projects import projects
+from benchmarks.rows.row import Run
+from benchmarks.rows.shape import shape
+from benchmarks.rows.start import start
+from benchmarks.rows.storm import storm
+from benchmarks.rows.validation import validation
+
+__all__ = ["ROWS", "SELDOM"]
+
+ROWS: dict[str, Run] = {
+    "validation": validation,
+    "delivery": delivery,
+    "peers": peers,
+    "capacity": capacity,
+    "latency": latency,
+    "ingest": ingest,
+    "projects": projects,
+    "memory": memory,
+    "storm": storm,
+    "deflate": deflate,
+    "start": start,
+    "shape": shape,
+    "soak": soak,
+}
+
+SELDOM = frozenset({"soak"})
+"""Only run when they are asked for: the soak alone takes half an hour."""
