@@ -90,15 +90,15 @@ class Poll:
         loop = asyncio.get_running_loop()
         deadline, held = loop.time() + wait, False
         while True:
-            # Here as well as after the wait: the end may have come while the journal was read.
             self._go_on()
+            # Before the journal is read, not after: an end that came meanwhile must not be forgotten.
+            self._news.clear()
             wanted = await self._gather(subscription, limit)
             if wanted is None:
                 return await self._gap(subscription)
             if wanted or loop.time() >= deadline:
                 return Answer(opening=opening, entries=wanted, cursor=self._cursor(subscription), held=held)
             alone = not subscription.project.channel.shares(subscription.key)
-            self._news.clear()
             if not join(self.engine, subscription, alone=alone):
                 continue
             held = True
