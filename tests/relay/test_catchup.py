@@ -9,7 +9,6 @@ from relayd.ports import JournalError
 from relayd.protocol.commands import Selection
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.catchup import StuckError, drained, join
-from relayd.testing.journal import FakeJournal
 from relayd.testing.viewers import FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import Relay, SlowJournal, assert_hears, assert_leaves, assert_stays, line
@@ -452,8 +451,3 @@ async def test_a_fault_of_ours_ends_one_session_and_no_other(relay: Relay) -> No
     assert "incident-1" in broken.session.ended.result().sentence
     relay.says("a")
     assert_hears(other, "a")
-
-
-def test_the_fakes_are_of_one_kind() -> None:
-    """A slow journal is the journal of the contract but for its slowness."""
-    assert issubclass(SlowJournal, FakeJournal)

@@ -1,0 +1,106 @@
+"""Signs of life, and the common end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from relayd.protocol.disconnect import Disconnect
+from relayd.relay.lobby import Lobby
+from relayd.testing.viewers import FakeWire
+from relayd.testing.world import settle
+from tests.relay.stage import Relay, assert_leaves, assert_stays
+
+
+@pytest.fixture
+async def beating(relay: Relay) -> AsyncIterator[Relay]:
+    """Give a relay whose wheel turns."""
+    turning = asyncio.create_task(relay.lobby.turn())
+    yield relay
+    turning.cancel()
+    await asyncio.wait({turning})
+
+
+async def test_each_session_has_its_beat_once_in_an_interval(beating: Relay) -> None:
+    """Spread over it, so that thousands don't stall the loop at once."""
+    viewers = [await beating.watches() for _ in range(10)]
+    assert 10 == len(beating.lobby)
+    assert {"fake": 10} == beating.lobby.counts()
+    at: list[float] = []
+    for viewer in viewers:
+        viewer.wire.on_write = lambda _: at.append(round(beating.clock.monotonic(), 2))
+    await asyncio.sleep(24.99)
+    assert [1] * 10 == [len(viewer.of("beat")) for viewer in viewers]
+    assert 10 == len(set(at))
+    await asyncio.sleep(25)
+    assert [2] * 10 == [len(viewer.of("beat")) for viewer in viewers]
+
+
+async def test_who_gives_no_sign_of_life_leaves(beating: Relay) -> None:
+    """Two intervals long; any frame is life."""
+    silent, lively = await beating.watches(), await beating.watches()
+    mute = await beating.watches(wire=FakeWire(answers=False))
+    for _ in range(8):
+        await asyncio.sleep(10)
+        lively.session.count_frame()
+    assert_leaves(silent, Disconnect.IDLE_TIMEOUT)
+    assert_stays(lively)
+    # Its transport has no way to answer, so its silence means nothing.
+    assert_stays(mute)
+    assert 2 == len(beating.lobby)
+
+
+async def test_who_takes_no_byte_with_data_waiting_is_stuck(beating: Relay) -> None:
+    """Live all the while: nothing was refused, but nothing goes out either."""
+    stuck, slow, idle = [await beating.watches(wire=FakeWire(answers=False)) for _ in range(3)]
+    for viewer in (stuck, slow):
+        viewer.wire.fill()
+    for _ in range(10):
+        await asyncio.sleep(10)
+        slow.wire.take(1)
+    assert_leaves(stuck, Disconnect.STUCK)
+    assert_stays(slow)
+    assert_stays(idle)
+
+
+async def test_who_left_is_not_in_the_lobby_any_more(relay: Relay) -> None:
+    """Its beat goes to somebody else."""
+    viewer = await relay.watches()
+    assert [viewer.session] == list(relay.lobby)
+    viewer.session.close(Disconnect.NORMAL)
+    await settle()
+    assert [] == list(relay.lobby)
+    assert {} == relay.lobby.counts()
+
+
+async def test_an_end_is_spread_and_says_when_to_come_back(relay: Relay) -> None:
+    """Those who leave early wait longer, so that nobody comes back to a relay that is still going."""
+    viewers = [await relay.watches() for _ in range(4)]
+    began = relay.clock.monotonic()
+    left: list[float] = []
+    for viewer in viewers:
+        viewer.session.ended.add_done_callback(lambda _: left.append(relay.clock.monotonic() - began))
+    await relay.lobby.empty(20)
+    assert [0, 5, 10, 15] == pytest.approx(left, abs=0.01)
+    for number, viewer in enumerate(viewers):
+        assert_leaves(viewer, Disconnect.RESTARTING)
+        gone_at = 20 - 5 * number
+        assert viewer.session.ended.result().retry_after_ms >= 1_000 * gone_at
+    assert 0 == len(relay.lobby)
+
+
+async def test_an_empty_lobby_ends_at_once(relay: Relay) -> None:
+    """And so does one that has no time."""
+    began = relay.clock.monotonic()
+    await relay.lobby.empty(20)
+    viewer = await relay.watches()
+    await relay.lobby.empty(0)
+    assert_leaves(viewer, Disconnect.RESTARTING)
+    assert began == relay.clock.monotonic()
+
+
+async def test_a_wheel_has_a_slot_however_short_the_interval() -> None:
+    """For tests and impatient operators."""
+    relay = await Relay.begin(heartbeat_seconds=0.1)
+    assert 1 == len(Lobby(relay.engine)._slots)
+    await relay.end()
