@@ -8,7 +8,7 @@ from relayd.core.timeline import Entry
 from relayd.protocol import codec
 from relayd.transports.deflate import DEFLATE_ABOVE, deflated
 
-__all__ = ["PollEncoding", "SseEncoding", "WebSocketEncoding", "chunk", "text_frame"]
+__all__ = ["PollEncoding", "SseEncoding", "WebSocketEncoding", "chunk", "pong_frame", "text_frame"]
 
 SHORT, MEDIUM = 126, 65_536
 TEXT, DEFLATED_TEXT, PING, PONG = b"\x81", b"\xc1", b"\x89", b"\x8a"
