@@ -11,12 +11,15 @@ from relayd.api.viewers import ViewersApi
 from relayd.core.access import Viewer
 from relayd.plugins import TRANSPORTS, find
 from relayd.ports import Clock, Ingest
+from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.endpoints import ALIASES
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
-from relayd.transports import asking, deflate, refusing
+from relayd.relay.refusal import Refused
+from relayd.transports import asking, deflate
 from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
+from relayd.transports.refusing import Refusals, name_server
 
 __all__ = ["public_app"]
 
@@ -35,12 +38,16 @@ def public_app(
     """Return the application; `transports` are settings by name, or None; raises PluginError for one there is not."""
 
     def authenticate(request: web.Request) -> Viewer:
+        if admission.draining:
+            # What is asked or published now may not be answered any more.
+            raise Refused(Disconnect.RESTARTING, "this relay is restarting; try again", "draining")
         return admission.authenticate(asking.token(request))
 
+    refusals = Refusals(admission)
     app = web.Application(
-        middlewares=[proxies.middleware, refusing.middleware, origins.middleware], client_max_size=MAX_BODY
+        middlewares=[proxies.middleware, refusals.middleware, origins.middleware], client_max_size=MAX_BODY
     )
-    app.on_response_prepare.extend((origins.name, deflate.name_window))
+    app.on_response_prepare.extend((origins.name, name_server, deflate.name_window))
     rooms = [
         find(TRANSPORTS, name)(*(() if settings is None else (settings,)), admission, lobby)
         for name, settings in transports.items()

@@ -51,6 +51,7 @@ class Grant:
         self.connection_id = connection_id
         self.project_id = handshake.project_id
         self.remote = handshake.remote
+        self.tail = handshake.tail
         self.verdict: Verdict | None = None
         self.ticket: Ticket | None = None
         self._evict: Callable[[Disconnect, str], None] | None = None
@@ -93,13 +94,19 @@ class Admission:
             sentence = "this relay is full; try again"
             raise self._refused(transport, Disconnect.OVERLOADED, sentence, "node_full")
 
+    def count(self, transport: str, refused: Refused) -> None:
+        """Tell the observer of a refusal, once, however many hands it goes through."""
+        if not refused.counted:
+            refused.counted = True
+            self.engine.observer.refused(transport, refused.disconnect, refused.reason)
+
     @contextmanager
     def reading(self, transport: str) -> Iterator[None]:
         """Count a request that can't be read: who sends such ones is seen in the metrics like all who are refused."""
         try:
             yield
         except Refused as refused:
-            self.engine.observer.refused(transport, refused.disconnect, refused.reason)
+            self.count(transport, refused)
             raise
 
     async def admit(self, handshake: Handshake) -> Grant:
@@ -108,7 +115,7 @@ class Admission:
         try:
             grant = await self._admit(handshake)
         except Refused as refused:
-            self.engine.observer.refused(handshake.transport, refused.disconnect, refused.reason)
+            self.count(handshake.transport, refused)
             # Not before the count: who hangs up while it waits has been refused all the same.
             await asyncio.sleep(self._patience.refused(handshake.remote, self.engine.clock.monotonic()))
             raise
@@ -190,8 +197,9 @@ class Admission:
             ) from error
 
     def _refused(self, transport: str, disconnect: Disconnect, sentence: str, reason: str) -> Refused:
-        self.engine.observer.refused(transport, disconnect, reason)
-        return Refused(disconnect, sentence, reason)
+        refused = Refused(disconnect, sentence, reason)
+        self.count(transport, refused)
+        return refused
 
 
 def public(holder: Holder) -> dict[str, object]:

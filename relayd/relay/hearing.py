@@ -92,7 +92,7 @@ async def subscribe(session: Session, admission: Admission, command: Subscribe) 
         # Again, because it may have been shelved while the cursor was looked up; nothing awaits from here on.
         project = await admission.open(project_id)
     except Refused as refused:
-        admission.engine.observer.refused(session.encoding.transport, refused.disconnect, refused.reason)
+        admission.count(session.encoding.transport, refused)
         session.notice(
             Notice(
                 code=refused.disconnect.name, project_id=project_id, detail=refused.sentence, data=refused.data or None
@@ -100,7 +100,7 @@ async def subscribe(session: Session, admission: Admission, command: Subscribe) 
         )
         return
     if not session.ended.done():
-        tail = admission.engine.limits.tail
+        tail = session.grant.tail
         session.subscribe(project, plain(command.filter), after=command.after, tail=tail, verdict=verdict)
 
 

@@ -24,6 +24,8 @@ class Refused(Exception):
         self.sentence = sentence
         self.reason = reason
         self.data = data or {}
+        self.counted = False
+        """The observer has been told."""
 
     @property
     def http_status(self) -> int:
@@ -42,6 +44,8 @@ class NotFound(Refused):  # it is no error of ours, but what a question is answe
     def __init__(self, sentence: str) -> None:
         """Keep the sentence."""
         super().__init__(Disconnect.BAD_REQUEST, sentence, "not_found")
+        # Nobody was turned away, there was only nothing to be shown.
+        self.counted = True
 
     @property
     def http_status(self) -> int:

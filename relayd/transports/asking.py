@@ -28,6 +28,8 @@ __all__ = [
 
 SESSION = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 BEARER = "bearer."
+PER_PROJECT = {"after", "types", "level", "agent", "q"}
+"""What a socket for many projects is told in `subscribe`."""
 MIN_PACE_MS, MAX_PACE_MS = 10, 60_000
 T = TypeVar("T")
 
@@ -121,6 +123,8 @@ def handshake(
     session = request.query.get("session")
     if session is not None and SESSION.fullmatch(session) is None:
         raise refuse("session: use 1 to 64 letters, digits and . _ ~ -, chosen once per tab")
+    if many and (misplaced := sorted(PER_PROJECT & request.query.keys())):
+        raise refuse(f"{misplaced[0]}: say it for each project, in `subscribe`")
     return Handshake(
         transport=transport,
         project_id=None if many else request.match_info["project_id"],

@@ -8,9 +8,13 @@ from aiohttp.typedefs import Handler
 
 from relayd.ports import JournalError
 from relayd.protocol.disconnect import Advice, Disconnect
+from relayd.relay.admission import Admission
 from relayd.relay.refusal import Refused
 
-__all__ = ["middleware", "response"]
+__all__ = ["Refusals", "name_server", "response"]
+
+HTTP = "http"
+"""Stands for the transport where a request has none."""
 
 
 def response(refused: Refused) -> web.Response:
@@ -39,19 +43,37 @@ def problem(status: int, code: str, sentence: str, *, headers: Mapping[str, str]
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
-@web.middleware
-async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn a refusal into its HTTP answer."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return response(refused)
-    except web.HTTPNotFound:
-        return problem(404, "NOT_FOUND", "there is nothing at this path; docs/protocol.md lists what there is")
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return problem(405, "BAD_REQUEST", f"use {allowed} here, not {error.method[:40]}", headers={"Allow": allowed})
-    except JournalError:
-        # Told to the observer where it happened.
-        sentence = "the relay can't read its journal; try again"
-        return response(Refused(Disconnect.OVERLOADED, sentence, "journal"))
+class Refusals:
+    """Turns whatever ends a request early into its HTTP answer."""
+
+    def __init__(self, admission: Admission) -> None:
+        """Tell an admission's observer."""
+        self._admission = admission
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer with what the handler says, or why it does not."""
+        try:
+            return await handler(request)
+        except Refused as refused:
+            self._admission.count(HTTP, refused)
+            return response(refused)
+        except web.HTTPNotFound:
+            return problem(404, "NOT_FOUND", "there is nothing at this path; docs/protocol.md lists what there is")
+        except web.HTTPMethodNotAllowed as error:
+            use = ", ".join(sorted(error.allowed_methods))
+            return problem(405, "BAD_REQUEST", f"use {use} here, not {error.method[:40]}", headers={"Allow": use})
+        except web.HTTPException:
+            raise
+        except JournalError:
+            # Told to the observer where it happened.
+            sentence = "the relay can't read its journal; try again"
+            return response(Refused(Disconnect.OVERLOADED, sentence, "journal"))
+        except Exception as error:  # noqa: BLE001  # the net for one broken request: a session's over HTTP
+            incident = self._admission.engine.observer.failed("request", error)
+            return response(Refused(Disconnect.SERVER_ERROR, f"a fault of ours, incident {incident}", "fault"))
+
+
+async def name_server(_request: web.Request, answer: web.StreamResponse) -> None:
+    """Say who serves, and not in which version of what: that helps only those who look for a known hole."""
+    answer.headers["Server"] = "relayd"

@@ -1,5 +1,12 @@
+from typing import Any
+
+import pytest
+from aiohttp import web
+from pytest_aiohttp import AiohttpClient
+
+from relayd.transports.refusing import Refusals
 from tests.harness.inside import InsideRelay
-from tests.harness.viewer import log
+from tests.harness.viewer import log, watch
 
 
 async def test_a_refusal_says_what_to_do(relay: InsideRelay) -> None:
@@ -42,3 +49,52 @@ async def test_a_journal_that_can_t_be_read_is_no_fault_of_the_viewer(relay: Ins
             assert (503, "5") == (answer.status, answer.headers["Retry-After"]), what
             assert "the relay can't read its journal; try again" == (await answer.json())["detail"]
     assert 0 == relay.places()
+
+
+async def test_a_fault_of_ours_is_found_in_the_log(relay: InsideRelay, aiohttp_client: AiohttpClient) -> None:
+    """Whoever asked is told an incident, and nothing of what broke."""
+
+    async def broken(_: web.Request) -> web.Response:
+        raise RuntimeError("secret of the house")
+
+    app = web.Application(middlewares=[Refusals(relay.rooms.admission).middleware])
+    app.router.add_get("/", broken)
+    client = await aiohttp_client(app)
+    answer = await client.get("/")
+    body = await answer.json()
+    assert (500, "SERVER_ERROR") == (answer.status, body["code"])
+    assert body["detail"].startswith("a fault of ours, incident ")
+    assert "secret" not in body["detail"]
+
+
+async def test_no_answer_tells_what_the_relay_is_made_of(relay: InsideRelay) -> None:
+    """Versions help only those who look for a known hole."""
+    async with relay.http.get(relay.api("/health")) as answer:
+        assert "relayd" == answer.headers["Server"]
+
+
+async def test_a_refused_question_is_counted_once(relay: InsideRelay) -> None:
+    """Strangers who try tokens on the API are seen in the metrics as those on sockets are."""
+    for _ in range(3):
+        async with relay.http.get(relay.api("/projects"), headers={"Authorization": "Bearer no"}) as answer:
+            assert 401 == answer.status
+    async with relay.http.get(relay.project("p", "/events"), headers={"Authorization": "Bearer no"}) as answer:
+        assert 401 == answer.status
+    text, _ = relay.rooms.metrics.render()
+    assert b'relayd_connections_rejected_total{reason="auth_failed"} 4.0' in text
+
+
+async def test_a_relay_that_drains_answers_no_questions(relay: InsideRelay) -> None:
+    """What is published while it stops might not be answered, so it is not taken."""
+    relay.rooms.admission.draining = True
+    status, body = await relay.post(b"{}")
+    assert (503, "UNAVAILABLE") == (status, body["code"])
+
+
+@pytest.mark.parametrize("name", ["after", "types", "level", "agent", "q"])
+async def test_a_socket_for_many_projects_is_told_in_subscribe(relay: InsideRelay, name: str) -> None:
+    """A wish in its address would hold for no project, and is not passed over in silence."""
+    wish: dict[str, Any] = {name: "x"}
+    async with watch(relay, None, **wish) as viewer:
+        code, reason = await viewer.ending()
+    assert (4400, True) == (code, reason.startswith(f"BAD_REQUEST: {name}: "))
