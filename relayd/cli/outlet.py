@@ -77,6 +77,7 @@ class ByRabbit:
         """Connect at the first parcel."""
         self._settings = settings
         self._publisher: Publisher | None = None
+        self._took = False
 
     async def post(self, parcel: Parcel) -> Receipt:
         """Publish it."""
@@ -88,9 +89,11 @@ class ByRabbit:
             await self.close()
             raise Unsure(f"RabbitMQ at {self._settings.address}: {error}") from error
         except NotPublished as error:
-            if self._publisher is None:
+            # A broker that starts has the exchange a moment before it has the stream that it took others into.
+            if self._publisher is None or self._took:
                 raise Unsure(f"RabbitMQ can't be published to: {error}") from error
             raise CommandFailed(Exit.UNAVAILABLE, f"RabbitMQ did not take it: {error}") from error
+        self._took = True
         return Receipt()
 
     async def close(self) -> None:

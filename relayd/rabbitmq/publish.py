@@ -12,7 +12,7 @@ from typing import Self
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractExchange
-from aio_pika.exceptions import DeliveryError
+from aio_pika.exceptions import DeliveryError, PublishError
 from yarl import URL
 
 from relayd.dialects.delivery import JsonValue
@@ -97,10 +97,12 @@ class Publisher:
 
     def _verdict(self, lost: Lost) -> NotPublished:
         match lost.__cause__:
-            case DeliveryError():
+            case PublishError():
                 return NotPublished(
                     f"exchange {self._settings.exchange} has no queue for it; make it with `relayd rabbitmq setup`"
                 )
+            case DeliveryError():
+                return Unconfirmed("the broker could not take it just now; send it again, same message_id")
             case TimeoutError():
                 seconds = f"{self._confirm_seconds:g} s"
                 return Unconfirmed(f"no confirm within {seconds}; it may be in the log: send it again, same message_id")

@@ -1,11 +1,15 @@
+import asyncio
+
+import aio_pika
 import pytest
 
 from relayd.cli.exits import CommandFailed, Exit
-from relayd.cli.outlet import ByHttp, Outlet, Parcel, Receipt, Unsure, open_outlet
+from relayd.cli.outlet import ByHttp, ByRabbit, Outlet, Parcel, Receipt, Unsure, open_outlet
 from relayd.client.backoff import Backoff
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.rabbitmq.topology import setup
 from tests.client.small_relay import SmallRelay
+from tests.harness.rabbitmq import PrivateRabbit
 
 PARCEL = Parcel(project_id="p", type="workflow_log", body=b"{}", message_id="m-1")
 SOON = Backoff(floor=0.01, cap=0.02)
@@ -81,3 +85,20 @@ async def test_rabbitmq_confirms(amqp_url: str) -> None:
             await outlet.send(PARCEL)
         await setup(amqp_url, RabbitSettings())
         assert await outlet.send(PARCEL) == Receipt()
+
+
+async def test_a_stream_that_was_there_is_waited_for(rabbitmq: PrivateRabbit) -> None:
+    """A broker that starts knows the exchange a moment before the stream, and says that nobody wants the message."""
+    url = rabbitmq.vhost("outlet")
+    await setup(url, RabbitSettings())
+    way = ByRabbit(RabbitSettings.model_validate({"url": url}))
+    outlet = Outlet(way, backoff=SOON)
+    await outlet.send(PARCEL)
+    async with await aio_pika.connect(url) as connection:
+        await (await connection.channel()).queue_delete(RabbitSettings().queue)
+    with pytest.raises(Unsure, match="no queue"):
+        await way.post(PARCEL)
+    sending = asyncio.create_task(outlet.send(PARCEL))
+    await setup(url, RabbitSettings())
+    assert Receipt() == await sending
+    await way.close()

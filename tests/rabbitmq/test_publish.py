@@ -44,6 +44,19 @@ async def test_an_exchange_without_a_queue_is_told(published: RabbitSettings) ->
                 await publisher.publish("p", "workflow_log", b"{}", message_id="m")
 
 
+async def test_what_a_queue_refuses_is_unknown(published: RabbitSettings) -> None:
+    """Another queue of the exchange is full and the broker says no; the stream may have it all the same."""
+    async with Stream(published) as stream, Publisher(published) as publisher:
+        full = await stream.channel.declare_queue(
+            f"{published.queue}-full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+        )
+        await full.bind(published.exchange, "#")
+        await publisher.publish("p", "workflow_log", b"{}", message_id="m-1")
+        with pytest.raises(Unconfirmed, match="send it again"):
+            for number in range(2, 9):
+                await publisher.publish("p", "workflow_log", b"{}", message_id=f"m-{number}")
+
+
 async def test_a_missing_exchange_is_told(rabbit_settings: RabbitSettings) -> None:
     """Before anything is published."""
     with pytest.raises(NotPublished, match=rabbit_settings.exchange):
