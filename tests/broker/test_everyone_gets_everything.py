@@ -5,7 +5,7 @@ The seed decides what is told, where viewers leave and when they come back; it i
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
@@ -57,7 +57,7 @@ async def test_20_viewers_of_each_transport(relay: PrivateRelay, amqp: str, tmp_
         def published(one: Onlooker, project_id: str) -> list[Key]:
             return load.keys(project_id, wanted.get(one.name, everything))
 
-        assert {} == broken(audience, published)
+        assert {} == audience.broken(published)
         assert 0 == sum(one.away for one in audience.onlookers)
 
 
@@ -73,7 +73,7 @@ async def test_who_leaves_and_comes_back_misses_nothing(
         said = await load.publish(amqp, tmp_path, rate=1_500)
         await audience.until_done()
         tell(said, audience, began)
-        assert {} == broken(audience, lambda _, project_id: load.keys(project_id))
+        assert {} == audience.broken(lambda _, project_id: load.keys(project_id))
         assert all(one.legs > 3 for one in audience.onlookers)
 
 
@@ -99,7 +99,7 @@ async def test_nobody_misses_anything_when_the_relay_ends(
             said = await publishing.end()
         await audience.until_done()
         tell(said, audience, began)
-        assert {} == broken(audience, lambda _, project_id: load.keys(project_id))
+        assert {} == audience.broken(lambda _, project_id: load.keys(project_id))
         assert all(one.away for one in audience.onlookers if one.name.startswith("steady"))
 
 
@@ -125,9 +125,3 @@ def tell(said: str, audience: Audience, began: float) -> None:
     legs = sum(one.legs - one.away for one in audience.onlookers)
     viewers = f"{len(audience.onlookers)} viewers over {legs} connections saw {audience.events} events"
     print(f"{said}; {viewers}, {time.monotonic() - began:.1f} s")  # noqa: T201  # see above
-
-
-def broken(audience: Audience, published: Callable[[Onlooker, str], list[Key]]) -> dict[str, str]:
-    """Return what went wrong, by viewer and project."""
-    reports = audience.reports(published)
-    return {name: str(report) for name, report in reports.items() if report.verdict != "whole"}

@@ -9,7 +9,7 @@ from typing import Self
 
 import aiohttp
 
-from tests.harness.checker import GAP, Gap, Key, Report, check
+from tests.harness.checker import GAP, Gap, Key, check
 from tests.harness.settled import Addresses
 from tests.harness.ways import AwayError, Heard, Way, many, polls, socket, stream
 
@@ -180,13 +180,18 @@ class Audience:
         """Return when all of them saw their last event; raises what one raised, or AssertionError when time is up."""
         await self._until(lambda: all(task.done() for task in self._tasks), "not done", seconds)
 
-    def reports(self, published: Callable[[Onlooker, str], Sequence[Key]]) -> dict[str, Report]:
-        """Return the checker's report by `viewer/project`; `published` tells what a viewer was to see of a project."""
-        return {
+    def broken(self, published: Callable[[Onlooker, str], Sequence[Key]]) -> dict[str, str]:
+        """
+        Return what the checker says of everybody who missed something or was told a gap, by `viewer/project`.
+
+        `published` tells what a viewer was to see of a project.
+        """
+        reports = {
             f"{one.name}/{project_id}": check(published(one, project_id), seen)
             for one in self.onlookers
             for project_id, seen in one.seen.items()
         }
+        return {name: str(report) for name, report in reports.items() if report.verdict != "whole"}
 
     async def _until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         loop = asyncio.get_running_loop()
