@@ -53,8 +53,7 @@ async def test_what_a_queue_refuses_is_unknown(published: RabbitSettings) -> Non
         await full.bind(published.exchange, "#")
         await publisher.publish("p", "workflow_log", b"{}", message_id="m-1")
         with pytest.raises(Unconfirmed, match="send it again"):
-            for number in range(2, 9):
-                await publisher.publish("p", "workflow_log", b"{}", message_id=f"m-{number}")
+            await publisher.publish("p", "workflow_log", b"{}", message_id="m-2")
 
 
 async def test_a_missing_exchange_is_told(rabbit_settings: RabbitSettings) -> None:
