@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayd.core.selection import select
+from relayd.core.selection import collapse, select
 from relayd.core.staging import Said
 from relayd.core.timeline import Entry
 from relayd.protocol.commands import EVERYTHING, Selection
@@ -113,3 +113,43 @@ def test_a_selection_is_what_the_contract_says(selection: Selection, messages: l
     """Against a naive reading of the bytes that travel, in order."""
     entries = entries_of(*messages)
     assert [entry for entry in entries if naive(selection, entry)] == list(select(selection, entries))
+
+
+def working(agent: str, percent: int) -> AgentStatusUpdate:
+    """Return a working agent."""
+    return AgentStatusUpdate(**WHAT, agent=agent, status="working", progress=percent)
+
+
+def test_only_the_newest_of_a_present_state_is_left() -> None:
+    """By agent; lines, errors, stages and ends stay, and everything stays in order."""
+    entries = entries_of(
+        ProjectProgress(**WHAT, progress=1, message="a"),
+        working("coder", 1),
+        line("one"),
+        working("tester", 5),
+        ProjectProgress(**WHAT, progress=2, message="b"),
+        working("coder", 2),
+        line("one"),
+        WorkflowStageUpdate(**WHAT, stage="s", message="m"),
+        WorkflowStageUpdate(**WHAT, stage="s", message="m"),
+        ProjectError(**WHAT, error="e"),
+        ProjectError(**WHAT, error="e"),
+    )
+    assert [2, 3, 4, 5, 6, 7, 8, 9, 10] == [entries.index(entry) for entry in collapse(entries)]
+
+
+def test_nothing_collapses_into_nothing() -> None:
+    """There may be no entry at all."""
+    assert [] == collapse([])
+
+
+@quick
+@given(st.lists(events | st.builds(working, st.sampled_from("ab"), st.integers(0, 100)), max_size=12))
+def test_what_collapses_leads_to_the_same_state(messages: list[Message]) -> None:
+    """Whoever replaces an agent's card by the next one sees the same cards in the end."""
+    entries = entries_of(*messages)
+    cards = {entry.agent: entry for entry in entries if entry.type == "agent_status_update"}
+    kept = collapse(entries)
+    assert cards == {entry.agent: entry for entry in kept if entry.type == "agent_status_update"}
+    assert len(cards) == sum(entry.type == "agent_status_update" for entry in kept)
+    assert sorted(kept, key=lambda entry: entry.place) == kept
