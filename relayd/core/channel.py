@@ -13,7 +13,7 @@ from relayd.core.pacing import TokenBucket
 from relayd.protocol.commands import Selection
 from relayd.protocol.cursor import Place
 
-__all__ = ["SHARED_SELECTIONS", "Channel", "Group", "Key", "Passed"]
+__all__ = ["M", "SHARED_SELECTIONS", "Channel", "Group", "Key", "Passed"]
 
 SHARED_SELECTIONS = 32
 """So many keys of a channel are shared; a viewer with one more is served on its own."""

@@ -8,7 +8,7 @@ from relayd.core.timeline import Entry
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.messages import LEVELS
 
-__all__ = ["collapse", "select"]
+__all__ = ["collapse", "passes", "select"]
 
 LOG = "workflow_log"
 
