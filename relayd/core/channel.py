@@ -13,12 +13,12 @@ from relayd.core.pacing import TokenBucket
 from relayd.protocol.commands import Selection
 from relayd.protocol.cursor import Place
 
-__all__ = ["M", "SHARED_SELECTIONS", "Channel", "Group", "Key", "Passed"]
+__all__ = ["SHARED_SELECTIONS", "Channel", "Group", "Key", "Member", "Passed"]
 
 SHARED_SELECTIONS = 32
 """So many keys of a channel are shared; a viewer with one more is served on its own."""
 
-M = TypeVar("M", bound=Hashable)
+Member = TypeVar("Member", bound=Hashable)
 
 Key = tuple[Selection, Any]
 """A selection and an encoding; what an encoding is, is not known here, only that equal ones share bytes."""
@@ -31,7 +31,7 @@ class Passed(NamedTuple):
     cursor: str
 
 
-class Group(Generic[M]):
+class Group(Generic[Member]):
     """Members that have all read up to the same index."""
 
     __slots__ = ("bucket", "index", "key", "members", "passed", "waiting")
@@ -44,24 +44,24 @@ class Group(Generic[M]):
         self.passed = passed
         self.bucket = bucket
         # A dict, not a set: members are served in the order they came.
-        self.members: dict[M, None] = {}
+        self.members: dict[Member, None] = {}
         self.waiting = False
         """It is in the fan-out's queue until its pace allows the next frame."""
 
 
-class Channel(Generic[M]):
+class Channel(Generic[Member]):
     """The groups of one project, the members that are served on their own, and those that are catching up."""
 
     __slots__ = ("_group_of", "_groups", "alone", "behind")
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._groups: dict[Key, list[Group[M]]] = {}
-        self._group_of: dict[M, Group[M]] = {}
-        self.alone: dict[M, None] = {}
-        self.behind: dict[M, None] = {}
+        self._groups: dict[Key, list[Group[Member]]] = {}
+        self._group_of: dict[Member, Group[Member]] = {}
+        self.alone: dict[Member, None] = {}
+        self.behind: dict[Member, None] = {}
 
-    def __iter__(self) -> Iterator[Group[M]]:
+    def __iter__(self) -> Iterator[Group[Member]]:
         """Iterate over a copy of all groups, because serving one may remove it."""
         return iter([group for groups in self._groups.values() for group in groups])
 
@@ -69,7 +69,7 @@ class Channel(Generic[M]):
         """Tell whether anybody watches."""
         return bool(self._groups or self.alone or self.behind)
 
-    def group_of(self, member: M) -> Group[M] | None:
+    def group_of(self, member: Member) -> Group[Member] | None:
         """Return the group a member is in."""
         return self._group_of.get(member)
 
@@ -86,7 +86,7 @@ class Channel(Generic[M]):
         """
         return min((group.index for group in self._groups.get(key, ()) if group.index >= index), default=end)
 
-    def join(self, member: M, key: Key, index: int, passed: Passed, bucket: TokenBucket) -> Group[M]:
+    def join(self, member: Member, key: Key, index: int, passed: Passed, bucket: TokenBucket) -> Group[Member]:
         """Add a member that has read up to `index`; the rest is used if it is the first of its group."""
         groups = self._groups.setdefault(key, [])
         group = next((group for group in groups if group.index == index), None)
@@ -98,17 +98,17 @@ class Channel(Generic[M]):
         self.behind.pop(member, None)
         return group
 
-    def join_alone(self, member: M) -> None:
+    def join_alone(self, member: Member) -> None:
         """Add a member that is served on its own."""
         self.behind.pop(member, None)
         self.alone[member] = None
 
-    def fall(self, member: M) -> None:
+    def fall(self, member: Member) -> None:
         """Move a member to those that are catching up; a new one begins there."""
         self.leave(member)
         self.behind[member] = None
 
-    def leave(self, member: M) -> None:
+    def leave(self, member: Member) -> None:
         """Take a member out, wherever it is; an empty group is forgotten."""
         self.alone.pop(member, None)
         self.behind.pop(member, None)
@@ -118,7 +118,7 @@ class Channel(Generic[M]):
             if not group.members:
                 self._forget(group)
 
-    def meet(self, group: Group[M]) -> None:
+    def meet(self, group: Group[Member]) -> None:
         """Merge a group into its like that stands at the same index; the poorer bucket holds for both."""
         for other in self._groups.get(group.key, ()):
             if other is not group and other.index == group.index:
@@ -129,7 +129,7 @@ class Channel(Generic[M]):
                 self._forget(group)
                 return
 
-    def _forget(self, group: Group[M]) -> None:
+    def _forget(self, group: Group[Member]) -> None:
         groups = self._groups[group.key]
         groups.remove(group)
         if not groups:

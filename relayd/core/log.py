@@ -9,7 +9,7 @@ Law 2: a place is a function of the log alone; repeats and rejected events have 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, Literal
 
-from relayd.core.channel import M
+from relayd.core.channel import Member
 from relayd.core.floor import BELOW_ALL, Floor, Marks, Verdict
 from relayd.core.project import Project, fold
 from relayd.core.repeats import WINDOW, RepeatWindow
@@ -26,8 +26,8 @@ END = 0xFFFF
 """An item and a part that no event reaches (a body has at most 10,000): the end of a body, still fit for a cursor."""
 
 
-class Log(Generic[M]):
-    """All that is known of the log; `M` is what a viewer is to the relay."""
+class Log(Generic[Member]):
+    """All that is known of the log; `Member` is what a viewer is to the relay."""
 
     def __init__(self, name: str, *, window: int = WINDOW) -> None:
         """Begin empty, for the log of that name."""
@@ -37,7 +37,7 @@ class Log(Generic[M]):
         self.floor: Floor | None = None
         """Below it nothing is whole, in any project."""
         self.floors: dict[str, Floor] = {}
-        self.projects: dict[str, Project[M]] = {}
+        self.projects: dict[str, Project[Member]] = {}
         """Those in memory, the coldest first."""
         self.shelved: set[str] = set()
         """Ids of projects that the journal can load."""
@@ -74,7 +74,7 @@ class Log(Generic[M]):
 
     def adopt(
         self, project_id: str, *, snapshot: bytes | None, since: Sequence[Entry], newest: Sequence[Entry], whole: bool
-    ) -> Project[M]:
+    ) -> Project[Member]:
         """
         Bring a shelved project to memory.
 
@@ -83,7 +83,7 @@ class Log(Generic[M]):
         """
         if project_id in self.projects:
             return self.projects[project_id]
-        project: Project[M] = Project(project_id, state=read(snapshot) if snapshot is not None else None)
+        project: Project[Member] = Project(project_id, state=read(snapshot) if snapshot is not None else None)
         bottom = None
         if not whole:
             # Just below the oldest held entry is as far back as memory can vouch for.
@@ -101,7 +101,7 @@ class Log(Generic[M]):
         self.projects[project_id] = project
         return project
 
-    def open(self, project_id: str) -> Project[M]:
+    def open(self, project_id: str) -> Project[Member]:
         """Return a project that is in memory or new; one that is shelved must be adopted first."""
         project = self.projects.get(project_id)
         if project is None:
@@ -118,9 +118,9 @@ class Log(Generic[M]):
         """Begin a batch."""
         return Staging(self.identity, self.epoch, self.repeats)
 
-    def apply(self, staging: Staging) -> list[Project[M]]:
+    def apply(self, staging: Staging) -> list[Project[Member]]:
         """Make a batch part of the log and return the projects it touched, each once."""
-        touched: dict[str, Project[M]] = {}
+        touched: dict[str, Project[Member]] = {}
         for body in staging.bodies:
             self.marks.put(body.offset, body.fingerprint)
             self.repeats.remember(body.repeat_keys)
@@ -170,7 +170,7 @@ class Log(Generic[M]):
             self.floors[project_id] = floor
         return floor
 
-    def trim(self, touched: Iterable[Project[M]], *, events: int, nbytes: int) -> None:
+    def trim(self, touched: Iterable[Project[Member]], *, events: int, nbytes: int) -> None:
         """
         Keep each touched project at `events` entries (plus a quarter, to trim seldom), all of them at `nbytes`.
 
@@ -188,7 +188,7 @@ class Log(Generic[M]):
             if self.nbytes <= goal:
                 return
 
-    def _drop(self, project: Project[M], count: int) -> None:
+    def _drop(self, project: Project[Member], count: int) -> None:
         before = project.timeline.nbytes
         last = project.timeline.drop(project.timeline.droppable(count, self.settled))
         self.nbytes -= before - project.timeline.nbytes
@@ -214,7 +214,7 @@ class Log(Generic[M]):
                 mark = cursors.decode(project.state.cursor).fingerprint if project.state.cursor else b""
                 self.raise_floor(None, Floor(project.place, mark))
 
-    def _is_kept(self, project: Project[M]) -> bool:
+    def _is_kept(self, project: Project[Member]) -> bool:
         """Tell whether nothing would be lost with a project but what is bound to be lost without a journal."""
         if self.settled is None:
             return True

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Generic
 
 from relayd.core.access import ProjectFacts
-from relayd.core.channel import Channel, M
+from relayd.core.channel import Channel, Member
 from relayd.core.snapshot import Agent, Failure, Snapshot
 from relayd.core.timeline import Timeline
 from relayd.protocol.cursor import Place
@@ -185,7 +185,7 @@ FOLDS: dict[type[Message], Callable[[Snapshot, Any, float], None]] = {
 }
 
 
-class Project(Generic[M]):
+class Project(Generic[Member]):
     """What the relay holds of one project: its state, its recent events and who watches."""
 
     __slots__ = ("channel", "dirty", "id", "place", "state", "timeline")
@@ -195,7 +195,7 @@ class Project(Generic[M]):
         self.id = project_id
         self.state = state or Snapshot(project_id=project_id)
         self.timeline = timeline or Timeline()
-        self.channel: Channel[M] = Channel()
+        self.channel: Channel[Member] = Channel()
         self.place: Place | None = None
         """Place of its newest event."""
         self.dirty = False
