@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.measure.machine import commit, describe
-from benchmarks.measure.processes import cores
+from benchmarks.measure.processes import busy_seconds, cores, own_seconds
 from benchmarks.native.build import build
 from benchmarks.report.writing import read, write
 from benchmarks.rows import ROWS, SELDOM
@@ -50,11 +50,13 @@ def main(argv: list[str] | None = None) -> int:
         bench = Bench(Path(folder), build(Path(folder)), used, scale)
         for name in names:
             print(f"{name} …", flush=True)
-            began = time.monotonic()
+            began, busy, own = time.monotonic(), busy_seconds(), own_seconds()
             row, error = measured(bench, name)
             failed |= error is not None
             took = time.monotonic() - began
-            report["rows"][name] = {**asdict(row), "error": error, "took": took, "commit": commit()}
+            others = max(0.0, busy_seconds() - busy - (own_seconds() - own)) / took
+            run = {"error": error, "took": took, "others": others, "commit": commit()}
+            report["rows"][name] = {**asdict(row), **run}
             write(asked.results, report)
             tell(row, error)
     print(f"the report is in {asked.results.name}/report.md")

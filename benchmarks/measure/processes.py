@@ -1,10 +1,12 @@
 """What a running process has used, from /proc, and on which core programs run."""
 
 import os
+import resource
 from pathlib import Path
 
-__all__ = ["Cores", "cores", "cpu_seconds", "pinned", "resident_bytes"]
+__all__ = ["Cores", "busy_seconds", "cores", "cpu_seconds", "own_seconds", "pinned", "resident_bytes"]
 
+TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -37,6 +39,20 @@ def cpu_seconds(pid: int) -> float:
         except FileNotFoundError:
             continue
     return total / 1e9
+
+
+def busy_seconds() -> float:
+    """Return for how long all cores together were not idle, time stolen by other machines included."""
+    user, nice, system, _idle, _wait, irq, softirq, steal, *_ = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICKS
+
+
+def own_seconds() -> float:
+    """Return the CPU seconds of this process and of its children that have ended."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )
 
 
 def resident_bytes(pid: int) -> int:

@@ -61,7 +61,10 @@ def section(row: Mapping[str, Any]) -> list[str]:
         parts += [f"**{one['title']}**", table(one["head"], one["lines"])]
     if row["notes"]:
         parts.append("\n".join(f"- {note}" for note in row["notes"]))
-    parts.append(f"*Measured in {row['took']:.0f} s at commit {row['commit']}.*")
+    parts.append(
+        f"*Measured in {row['took']:.0f} s at commit {row['commit']}; meanwhile other programs used "
+        f"{row['others'] * 100:.0f} % of a core.*"
+    )
     return parts
 
 

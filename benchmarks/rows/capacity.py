@@ -19,6 +19,9 @@ QUICK_LADDERS = {1_000: (1_000, 2_000), 5_000: (200,)}
 WANTED = {1_000: 2_000_000, 5_000: 1_000_000}
 BARE_FACTOR = 1.2
 
+SLOWEST = 0.1
+"""Seconds between two frames that relayd may take at most, by its own promise; so the bare loop never takes longer."""
+
 Step = tuple[Sample, Sample]
 
 
@@ -54,7 +57,7 @@ async def step(bench: Bench, server: Relayd, load: Load, loop: Bare, feed: Feed)
     """Measure relayd, then the bare loop at its pace."""
     settle, seconds = bench.scale.settle, bench.scale.seconds
     sample = await fed(server, load, feed, name=server.name, settle=settle, seconds=seconds)
-    return sample, await bare_at_the_pace_of(sample, loop, load, bench)
+    return sample, await bare_at_the_pace_of(sample, loop, load, bench, slowest=SLOWEST)
 
 
 def good(pair: Step) -> bool:
@@ -105,7 +108,7 @@ def tell(result: Result, viewers: int, runs: list[list[Step]]) -> None:
             met=best >= 0.97 * wanted,
         )
     )
-    result.notes.append(
-        f"In time: a p99 of at most {P99_MS:.0f} ms or {BARE_FACTOR} {TIMES} the bare loop's, and nothing lost."
-    )
+    note = f"In time: a p99 of at most {P99_MS:.0f} ms or {BARE_FACTOR} {TIMES} the bare loop's, and nothing lost."
+    if note not in result.notes:
+        result.notes.append(note)
     flag_load(result, [sample for steps in runs for sample, _ in steps])

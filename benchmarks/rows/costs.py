@@ -28,6 +28,11 @@ class Costs:
     tried: list[Sample] = field(default_factory=list)
     """Runs that tell which rates are held."""
 
+    def held(self) -> list[float]:
+        """Return the rates that were held in most runs, lowest first."""
+        most = max(map(len, self.samples.values()), default=0)
+        return sorted(rate for rate, runs in self.samples.items() if 2 * len(runs) > most)
+
     def each(self, rate: float) -> list[float]:
         """Return microseconds of CPU for each delivery, run by run."""
         bases = self.base[rate] or [None] * len(self.samples[rate])  # type: ignore[list-item]

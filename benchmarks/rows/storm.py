@@ -5,7 +5,7 @@ import json
 import urllib.request
 from dataclasses import asdict, dataclass
 
-from benchmarks.load import Load
+from benchmarks.load import Heard, Load
 from benchmarks.measure.histogram import Histogram
 from benchmarks.publish.feed import Feed, Stream
 from benchmarks.rows.row import Bench, Cell, Result, Table, Target, median, shown
@@ -92,8 +92,7 @@ async def one_storm(bench: Bench, viewers: int) -> Storm:
                 )
                 back = await all_back(load, began)
                 live = await load.heard(0)
-            await asyncio.sleep(2)
-            end, everybody = await load.heard(0), await load.heard(1)
+            end, everybody = await load.heard(0), await caught_up(load, stream.made)
             behind = 0 if everybody.lowest == stream.made else viewers
             return Storm(
                 bare_seconds=bare,
@@ -135,6 +134,17 @@ async def all_back(load: Load, began: int) -> float:
         await asyncio.sleep(0.1)
         heard = await load.heard(1)
     raise RuntimeError(f"{heard.viewers - heard.heard} viewers heard nothing in {PATIENCE:g} s")
+
+
+async def caught_up(load: Load, last: int) -> Heard:
+    """Return what the cohort has heard once each of them stands at the last event, or after ten seconds."""
+    heard = await load.heard(1)
+    for _ in range(100):
+        if heard.lowest == last:
+            break
+        await asyncio.sleep(0.1)
+        heard = await load.heard(1)
+    return heard
 
 
 async def bare_handshakes(bench: Bench, viewers: int) -> float:
