@@ -112,6 +112,12 @@ class Log(Generic[Member]):
         """Return the place behind the last event of the body at an offset."""
         return Place(self.epoch, offset, END, END)
 
+    def forget_empty(self, project_id: str) -> None:
+        """Let go of a project of which nothing is known and which nobody watches: somebody only asked for it."""
+        project = self.projects.get(project_id)
+        if project is not None and project.place is None and not project.channel and project_id not in self.pinned:
+            del self.projects[project_id]
+
     # -- growing ------------------------------------------------------------------------------------------------
 
     def stage(self) -> Staging:

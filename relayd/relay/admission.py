@@ -149,6 +149,9 @@ class Admission:
             raise Refused(Disconnect.BAD_REQUEST, sentence, "malformed")
         project = await self.open(project_id)
         decision = await self.engine.decide(viewer, project.facts)
+        if decision is not Decision.GRANTED:
+            # Else a stranger could fill memory with names that he only made up.
+            self.engine.log.forget_empty(project_id)
         if decision is Decision.DENIED:
             raise Refused(Disconnect.FORBIDDEN, "you may not see this project; ask its owner", "forbidden")
         if decision is Decision.UNKNOWN:

@@ -663,3 +663,16 @@ def test_a_break_without_a_past_is_a_floor_all_the_same(cause: str) -> None:
     log = grown()
     floor = log.break_(cause)  # type: ignore[arg-type]
     assert floor == log.floor == log.floor_of("anything")
+
+
+def test_a_project_that_was_only_asked_for_is_let_go() -> None:
+    """Strangers must not fill memory with names they made up; one that has events, viewers or a writer stays."""
+    log: Log[str] = Log("t")
+    log.open("asked")
+    log.open("pinned")
+    log.pinned = {"pinned"}
+    watched = log.open("watched")
+    watched.channel.fall("viewer")
+    for name in ("asked", "pinned", "watched", "never"):
+        log.forget_empty(name)
+    assert {"pinned", "watched"} == log.projects.keys()

@@ -346,3 +346,11 @@ def test_the_state_is_bounded(story: list[tuple[Message, float]]) -> None:
     assert max(len(state.errors), len(state.warnings)) <= MAX_ERRORS
     assert all(len(text) <= MAX_TEXT for text in (state.name or "", state.message or "", *state.urls.values()))
     assert len(state.counts) <= 7
+
+
+def test_a_team_is_not_added_by_a_second_start() -> None:
+    """Whoever publishes another start of a project that has an owner must not let his own team in."""
+    state = Snapshot(project_id="p")
+    fold(state, ProjectStarted(project_id="p", timestamp=1.0, owner="ada"), 1.0)
+    fold(state, ProjectStarted(project_id="p", timestamp=2.0, team="mallory-and-friends"), 2.0)
+    assert ("ada", None) == (state.owner, state.team)
