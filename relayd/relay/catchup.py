@@ -19,7 +19,7 @@ from relayd.relay.fanout import cut
 from relayd.relay.opening import Opening, open_subscription
 from relayd.relay.subscription import Subscription
 
-__all__ = ["StuckError", "catch_up", "drained", "write_entries"]
+__all__ = ["StuckError", "catch_up", "drained", "join", "read", "why_not_whole", "write_entries"]
 
 
 class StuckError(Exception):
