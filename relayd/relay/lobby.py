@@ -29,6 +29,8 @@ class Lobby:
         slots = max(1, round(engine.limits.heartbeat_seconds / SLOT_SECONDS))
         self._slots: list[dict[Session, int]] = [{} for _ in range(slots)]
         self._next = 0
+        # Asked at every handshake: counted anew, a thousand who come back would cost a million looks.
+        self._counts: dict[str, int] = {}
         self._polls: dict[Poll, None] = {}
         self._stuck: dict[Session, tuple[int, float]] = {}
         """How many bytes the kernel had taken, and since when it is so many."""
@@ -42,20 +44,19 @@ class Lobby:
         return iter([session for slot in self._slots for session in slot])
 
     def counts(self) -> Mapping[str, int]:
-        """Return the number of sessions by transport."""
-        counts: dict[str, int] = {}
-        for session in self:
-            transport = session.encoding.transport
-            counts[transport] = counts.get(transport, 0) + 1
-        return counts
+        """Return the number of sessions by transport; one that has none is left out."""
+        return {transport: count for transport, count in self._counts.items() if count}
 
     def enter(self, session: Session) -> None:
         """Take a session in, into the slot with the fewest, until it ends."""
         slot = min(self._slots, key=len)
         slot[session] = 0
+        transport = session.encoding.transport
+        self._counts[transport] = self._counts.get(transport, 0) + 1
 
         def leave(_: object) -> None:
-            slot.pop(session, None)
+            if slot.pop(session, None) is not None:
+                self._counts[transport] -= 1
             self._stuck.pop(session, None)
 
         session.ended.add_done_callback(leave)
