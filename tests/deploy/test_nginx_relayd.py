@@ -1,15 +1,20 @@
 """The shipped nginx configuration in front of a real relay: what passes, what does not, and what no log holds."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohappyeyeballs import AddrInfoType
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, WSMsgType
 
 from relayd.protocol.endpoints import PREFIX
 from tests.harness.daemon import PrivateRelay
+from tests.harness.follower import until
 from tests.harness.nginx import PrivateNginx
 from tests.harness.viewer import log
 
@@ -38,14 +43,23 @@ def nginx(relay: PrivateRelay, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 async def http(nginx: PrivateNginx) -> AsyncIterator[ClientSession]:
     """Somebody who asks from outside."""
-    async with client(nginx, VIEWER) as http:
+    async with client(nginx.https, VIEWER, nginx.tls) as http:
         yield http
 
 
-def client(nginx: PrivateNginx, address: str) -> ClientSession:
-    """Return a client that comes from an address."""
-    connector = TCPConnector(ssl=nginx.tls, local_addr=(address, 0))
-    return ClientSession(nginx.https, connector=connector, timeout=ClientTimeout(SECONDS))
+@asynccontextmanager
+async def client(url: str, address: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[ClientSession]:
+    """Give a client that comes from an address, and return when all its sockets are closed: TLS says farewell first."""
+    opened: list[socket.socket] = []
+
+    def open_one(about: AddrInfoType) -> socket.socket:
+        opened.append(socket.socket(*about[:3]))
+        return opened[-1]
+
+    connector = TCPConnector(ssl=tls or True, local_addr=(address, 0), socket_factory=open_one)
+    async with ClientSession(url, connector=connector, timeout=ClientTimeout(SECONDS)) as http:
+        yield http
+    await until(lambda: all(one.fileno() < 0 for one in opened))
 
 
 def bearer(relay: PrivateRelay, **more: Any) -> dict[str, str]:  # noqa: ANN401  # what `token` takes
@@ -116,9 +130,9 @@ async def test_what_is_for_operators_and_workers_is_not_there(
 
 async def test_a_viewer_is_known_by_its_own_address(nginx: PrivateNginx, relay: PrivateRelay) -> None:
     """The relay believes nginx, nginx believes nobody, and nobody else is believed."""
-    async with client(nginx, VIEWER) as http:
+    async with client(nginx.https, VIEWER, nginx.tls) as http:
         assert VIEWER == await remote(relay, http, f"{SOCKET}/seen", FORGED)
-    async with ClientSession(relay.url, connector=TCPConnector(local_addr=(STRANGER, 0))) as http:
+    async with client(relay.url, STRANGER) as http:
         assert STRANGER == await remote(relay, http, f"{SOCKET}/seen", FORGED)
 
 
@@ -127,7 +141,7 @@ async def test_a_unix_socket_before_the_relay_does_the_same(tmp_path: Path) -> N
     path = tmp_path / "relayd.sock"
     async with PrivateRelay({"server": {"socket": path, "trusted_proxies": []}}) as relay:
         with PrivateNginx(tmp_path / "nginx", relayd=f"unix:{path}") as nginx:
-            async with client(nginx, VIEWER) as http:
+            async with client(nginx.https, VIEWER, nginx.tls) as http:
                 assert VIEWER == await remote(relay, http, f"{SOCKET}/seen", FORGED)
 
 
