@@ -7,10 +7,13 @@ from msgspec import Struct
 from relayd.core.repeats import Foresight, RepeatWindow, repeat_key
 from relayd.core.timeline import Entry
 from relayd.protocol import codec
-from relayd.protocol.cursor import Cursor, Place
-from relayd.protocol.messages import LEVELS, Message, WorkflowLog
+from relayd.protocol.cursor import BodyCursors, Place
+from relayd.protocol.messages import LEVELS, TYPES, Message, WorkflowLog
 
 __all__ = ["Said", "StagedBody", "Staging"]
+
+
+NAMES: dict[type[Message], str] = {kind: name for name, kind in TYPES.items()}
 
 
 class Said(Struct, frozen=True, gc=False):
@@ -46,6 +49,7 @@ class Staging:
         entries: list[tuple[Message, Entry]] = []
         keys: list[int] = []
         repeated = 0
+        cursors = BodyCursors(self._log, offset, fingerprint)
         for item, event in enumerate(said):
             # A rejected event is no repeat and does not count as seen: it may be published again once it is understood.
             if event.message_id is not None and event.messages:
@@ -56,23 +60,23 @@ class Staging:
                 self._seen.remember(key)
                 keys.append(key)
             for part, message in enumerate(event.messages):
-                entries.append(
-                    (message, self._entry(Place(self.epoch, offset, item, part), fingerprint, received_at, message))
-                )
+                place = Place(self.epoch, offset, item, part)
+                entries.append((message, entry(place, cursors.text(item, part), received_at, message)))
         body = StagedBody(offset, fingerprint, entries, keys, repeated)
         self.bodies.append(body)
         return body
 
-    def _entry(self, place: Place, fingerprint: bytes, received_at: float, message: Message) -> Entry:
-        cursor = str(Cursor(self._log, place.offset, place.item, place.part, fingerprint))
-        message.id = cursor
-        message.received_at = received_at
-        return Entry(
-            place=place,
-            cursor=cursor,
-            payload=codec.encode(message),
-            type=str(type(message).__struct_config__.tag),
-            level=LEVELS[message.level] if isinstance(message, WorkflowLog) else -1,
-            agent=message.agent,
-            received_at=received_at,
-        )
+
+def entry(place: Place, cursor: str, received_at: float, message: Message) -> Entry:
+    """Return a message encoded with its cursor and the relay's time, which it gets for good."""
+    message.id = cursor
+    message.received_at = received_at
+    return Entry(
+        place=place,
+        cursor=cursor,
+        payload=codec.encode(message),
+        type=NAMES[type(message)],
+        level=LEVELS[message.level] if isinstance(message, WorkflowLog) else -1,
+        agent=message.agent,
+        received_at=received_at,
+    )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relayd.protocol.cursor import BEGINNING, BadCursorError, Cursor, Place, decode, fingerprint, identity
+from relayd.protocol.cursor import BEGINNING, BadCursorError, BodyCursors, Cursor, Place, decode, fingerprint, identity
 from tests.protocol.strategies import quick
 
 cursors = st.builds(
@@ -97,3 +97,13 @@ def test_a_fingerprint_knows_log_id_and_body() -> None:
     assert len(marks) == len(set(marks))
     assert {6} == {len(mark) for mark in marks}
     assert marks[0] == fingerprint(log, "a", b"body")
+
+
+@quick
+@given(cursors)
+def test_cursors_of_a_body_are_its_cursors(cursor: Cursor) -> None:
+    """Made mostly once for the whole body, they are the same text as each made alone, whatever item and part."""
+    body = BodyCursors(cursor.log, cursor.offset, cursor.fingerprint)
+    assert str(cursor) == body.text(cursor.item, cursor.part)
+    assert str(cursor._replace(item=255, part=0)) == body.text(255, 0)
+    assert str(cursor._replace(item=256, part=0)) == body.text(256, 0)
