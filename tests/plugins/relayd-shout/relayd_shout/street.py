@@ -1,0 +1,21 @@
+"""What happens in the street everybody may see."""
+
+from relayd.core.access import Decision, ProjectFacts, Viewer
+
+from .settings import StreetSettings
+
+__all__ = ["StreetAuthorizer"]
+
+
+class StreetAuthorizer:
+    """Grants every viewer the projects whose names begin so."""
+
+    Settings = StreetSettings
+    name = "street"
+
+    def __init__(self, settings: StreetSettings) -> None:
+        self._prefix = settings.prefix
+
+    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
+        """Grant by the project's name; whoever asks."""
+        return Decision.GRANTED if project.project_id.startswith(self._prefix) else Decision.DENIED
