@@ -12,7 +12,7 @@ from relayd.identity.jwt import JwtVerifier, Key
 from relayd.identity.open_door import OpenDoor
 from relayd.identity.settings import ClaimsSettings
 from relayd.journal.sqlite import SqliteJournal
-from relayd.plugins import AUTHORIZERS, DIALECTS, SOURCES, find
+from relayd.plugins import AUTHORIZERS, DIALECTS, SOURCES, PluginError, find
 from relayd.ports import Authorizer, Clock, Source, TokenVerifier
 from relayd.relay.limits import Limits
 
@@ -79,9 +79,13 @@ def detector_of(config: Config) -> Dialect:
 
 
 def journal_of(config: Config, source: Source) -> SqliteJournal | None:
-    """Return the journal, None where none is configured."""
+    """Return the journal, None where none is configured; raises PluginError where the source needs one."""
     journal = config.journal
     if not journal.path:
+        if not source.replays:
+            # The configuration knows this of the built-in sources; a stranger's is asked itself.
+            sentence = f'journal.path: is required with source.use = "{config.source.use}", which can\'t be read again'
+            raise PluginError(f"{sentence}; set it to a file")
         return None
     return SqliteJournal(
         Path(journal.path),
