@@ -74,7 +74,10 @@ async def test_a_job_runs_to_its_end_when_its_caller_is_cancelled(tmp_path: Path
 async def test_a_file_that_is_no_database_leaves_no_thread(tmp_path: Path) -> None:
     """What fails to open is closed."""
     (tmp_path / "db").write_text("no database" * 100)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with pytest.raises(sqlite3.DatabaseError):
         await connect_writer(tmp_path / "db", synchronous="normal")
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        # It has been told to end, and does so in its own time.
+        await asyncio.to_thread(thread.join, 10)
+        assert not thread.is_alive()

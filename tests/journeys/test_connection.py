@@ -81,7 +81,7 @@ async def test_a_connection_s_way(tmp_path: Path) -> None:
         assert {("ada", "shop", "websocket")} == {
             (line["user"], line["project_id"], line["transport"]) for line in ends
         }
-        assert ["bad_request", "auth_failed", "forbidden", "bad_request"] == [
+        assert ["forbidden", "bad_request", "auth_failed", "forbidden", "bad_request"] == [
             line["ending"] for line in relay.lines if line["event"] == "connection_refused"
         ]
         assert mine[-40:] not in relay.log

@@ -74,9 +74,10 @@ async def test_no_broker_is_told(published: RabbitSettings, unused_tcp_port: int
 
 async def test_no_confirm_in_time_is_unknown(rabbitmq: PrivateRabbit, published: RabbitSettings) -> None:
     """Under a memory alarm the broker says nothing; the reader goes on meanwhile, and what timed out may land later."""
-    async with Stream(published) as stream, Follower(stream.source()) as reader:
-        async with Publisher(published, confirm_seconds=1.0) as publisher:
-            await publisher.publish("p", "workflow_log", b"before", message_id="1")
+    async with Stream(published) as stream, Publisher(published, confirm_seconds=1.0) as publisher:
+        await publisher.publish("p", "workflow_log", b"before", message_id="1")
+        async with Follower(stream.source()) as reader:
+            await reader.until(lambda: reader.bodies == [b"before"])
             await rabbitmq.ctl_async("set_vm_memory_high_watermark", "0.0000001")
             try:
                 with pytest.raises(Unconfirmed, match="same message_id"):
@@ -84,9 +85,9 @@ async def test_no_confirm_in_time_is_unknown(rabbitmq: PrivateRabbit, published:
                 assert reader.source.state().connected
             finally:
                 await rabbitmq.ctl_async("set_vm_memory_high_watermark", "0.4")
-        async with Publisher(published) as publisher:
-            await publisher.publish("p", "workflow_log", b"after", message_id="3")
-        await reader.until(lambda: b"after" in reader.bodies)
+            async with Publisher(published) as another:
+                await another.publish("p", "workflow_log", b"after", message_id="3")
+            await reader.until(lambda: b"after" in reader.bodies)
     assert reader.bodies in ([b"before", b"during", b"after"], [b"before", b"after"])
 
 
