@@ -1,4 +1,4 @@
-"""`make bench`: measures relayd beside the limit and its peers, and writes a report."""
+"""`make bench`: measures relayd beside the limit and its peers, and writes a report; the whole takes over an hour."""
 
 import argparse
 import os

@@ -32,6 +32,8 @@ CHEAPER = 10
 async def peers(bench: Bench) -> Result:
     """Run relayd and the bare loop, then each peer; its rates end where it does not keep up."""
     rates: tuple[float, ...] = bench.scale.pick(RATES, (20, 1_000))
+    # Seven servers at seven rates: shorter windows, or it would take an hour alone.
+    bench = bench.with_windows(seconds=min(4.0, bench.scale.seconds), settle=min(2.0, bench.scale.settle))
     relay, bare = Costs(Relayd.name), Costs(Bare.name)
     costs = {key: Costs(peer.name) for key, peer in PEERS.items()}
     result = Result(title=f"CPU per delivery against the peers, {VIEWERS:,} viewers")

@@ -6,7 +6,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,11 @@ class Bench:
         self._programs = programs
         self.cores = cores
         self.scale = scale
+
+    def with_windows(self, *, seconds: float, settle: float) -> "Bench":
+        """Return the same place with other windows."""
+        scale = replace(self.scale, seconds=seconds, settle=settle)
+        return Bench(self._folder, self._programs, self.cores, scale)
 
     def load(self) -> Load:
         """Return a load program that is not yet started."""
