@@ -48,7 +48,10 @@ async def test_a_relay_waits_for_its_broker(rabbitmq: PrivateRabbit, amqp: str) 
             assert ["before 0", "before 1", "before 2"] == await viewer.lines(3)
         assert 0 == await relay.stop_async()
         async with stopped(rabbitmq):
+            before = len(relay.lines)
             await relay.start_async(ready=False)
+            # The operators' listener answers first.
+            await asyncio.to_thread(relay.wait_for_line, "started", after=before)
             async with watch(relay, "p") as viewer:
                 assert ["before 0", "before 1", "before 2"] == await viewer.lines(3)
                 status, sentence = readiness(relay)
