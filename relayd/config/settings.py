@@ -51,7 +51,8 @@ class Server(Table):
     )
     trusted_proxies: tuple[Network, ...] = Field(
         default=("127.0.0.1", "::1"),
-        description="Addresses or networks whose X-Forwarded-For is believed; anybody else could forge it.",
+        description="Addresses or networks whose X-Forwarded-For is believed; anybody else could forge it. Whoever "
+        "reaches a unix socket is believed without.",
     )
     drain_seconds: float = Field(
         default=20,
