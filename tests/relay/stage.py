@@ -160,7 +160,7 @@ class Relay:
     def stage(self, *messages: Message) -> Staging:
         """Return one body with these messages, as intake would stage it."""
         staging = self.log.stage()
-        mark = fingerprint(self.log.identity, None, b"%d" % self._offset)
+        mark = fingerprint(self.log.identity, None, b"%d:%d" % (self.log.epoch, self._offset))
         staging.add(self._offset, mark, self.clock.now(), [Said([message]) for message in messages])
         self._offset += 1
         return staging
@@ -168,12 +168,16 @@ class Relay:
     def says(self, *messages: Message | str) -> list[Entry]:
         """Record one body, serve the viewers, and return its entries; nothing awaits, as in intake."""
         staging = self.stage(*(line(message) if isinstance(message, str) else message for message in messages))
+        self.records(staging)
+        return [entry for body in staging.bodies for _, entry in body.entries]
+
+    def records(self, staging: Staging) -> None:
+        """Make a staged body part of the log and serve the viewers."""
         touched = self.log.apply(staging)
         self.keeper.keep(staging, [], touched)
         self.fanout.flush(touched)
         limits = self.engine.limits
         self.log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)
-        return [entry for body in staging.bodies for _, entry in body.entries]
 
     def skips(self, offsets: int) -> None:
         """Leave a hole in the offsets."""
