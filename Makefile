@@ -27,7 +27,7 @@ run: $(VENV)/run.stamp ## Start relayd with a demo swarm and the dashboard
 	exec $(VENV)/bin/relayd serve --config $(CONFIG)
 
 test: install-missing check ## Everything that must hold before a commit: programs, checks, tests with coverage
-	$(VENV)/bin/python -m pytest --cov --cov-report=term $(PYTEST) </dev/null
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(PYTEST) </dev/null
 
 check: $(VENV)/dev.stamp ## Lint, format, types, floors, generated docs
 	$(VENV)/bin/ruff check

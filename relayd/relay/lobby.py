@@ -98,9 +98,9 @@ class Lobby:
         everybody: list[Session | Poll] = [*self, *self._polls]
         step = seconds / max(1, len(everybody))
         for number, one in enumerate(everybody):
-            send_away(one, left=seconds - number * step, number=number)
-            if step > 0:
+            if number and step > 0:
                 await asyncio.sleep(step)
+            send_away(one, left=seconds - number * step, number=number)
         # Those who were at the door when the list was made.
         for number, late in enumerate([*self, *self._polls]):
             send_away(late, left=0, number=number)

@@ -47,7 +47,7 @@ async def test_an_event_s_way(amqp_url: str) -> None:
             event, progress = envelope["messages"]
             assert ("Cart is ready", "coder", 65) == (event["message"], event["agent"], progress["progress"])
             assert [event, progress] == [await legacy.frame(), await legacy.frame()]
-            text = (await stream.content.readuntil(b"65")).decode()
+            text = (await stream.content.readuntil(b'"progress":65')).decode()
             assert f"id: {event['id']}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n" in text
             assert [event, progress] == (await held_poll)["messages"]
 
