@@ -62,7 +62,6 @@ STORY = entries_of(
         (Selection(q="full"), [6]),
         (Selection(types=frozenset({"workflow_log"}), level="success", agent=frozenset({"tester"}), q="o"), [3]),
     ],
-    ids=str,
 )
 def test_what_a_selection_lets_pass(selection: Selection, wanted: list[int]) -> None:
     """All conditions must hold; a level concerns lines of log only, and what has no agent passes."""
