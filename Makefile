@@ -22,7 +22,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-8s%s\n' "$$name" "$$text"; done
 
-run: $(VENV)/run.stamp ## Start relayd with a demo swarm and the dashboard
+run: $(VENV)/run.stamp ## Start relayd with a demo swarm
 	@mkdir -p var
 	exec $(VENV)/bin/relayd serve --config $(CONFIG)
 
