@@ -61,7 +61,7 @@ class Bundle:
             self._advance(taken)
 
     def _gather(self, messages: int) -> list[tuple[Subscription, list[Entry], int]]:
-        """Return (subscription, wanted entries, how many were looked at) for one envelope, in the order of stirring."""
+        """Return (subscription, wanted entries, index behind what was looked at) for one envelope, in order."""
         taken: list[tuple[Subscription, list[Entry], int]] = []
         nbytes = MAX_ENVELOPE_BYTES
         for subscription in list(self._dirty):
@@ -74,7 +74,7 @@ class Bundle:
             entries = timeline.slice(index, index + MAX_ENVELOPE_MESSAGES)
             first = nbytes == MAX_ENVELOPE_BYTES
             wanted, looked_at = cut(entries, subscription.selection, messages=messages, nbytes=nbytes, first=first)
-            taken.append((subscription, wanted, looked_at))
+            taken.append((subscription, wanted, index + looked_at))
             messages -= len(wanted)
             nbytes -= sum(len(entry.payload) for entry in wanted)
             if messages <= 0 or nbytes <= 0:
@@ -101,13 +101,11 @@ class Bundle:
         return True
 
     def _advance(self, taken: list[tuple[Subscription, list[Entry], int]]) -> None:
-        for subscription, _, looked_at in taken:
-            timeline, index = subscription.project.timeline, subscription.index
-            if index is None or subscription not in self._dirty:
-                continue
-            if looked_at:
-                last = timeline.slice(index + looked_at - 1, index + looked_at)[0]
+        for subscription, _, index in taken:
+            timeline = subscription.project.timeline
+            if index != subscription.index:
+                last = timeline.slice(index - 1, index)[0]
                 subscription.passed = Passed(last.place, last.cursor)
-                subscription.index = index + looked_at
-            if subscription.index == timeline.end:
+                subscription.index = index
+            if index == timeline.end:
                 self._dirty.pop(subscription)

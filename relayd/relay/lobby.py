@@ -55,8 +55,8 @@ class Lobby:
         self._counts[transport] = self._counts.get(transport, 0) + 1
 
         def leave(_: object) -> None:
-            if slot.pop(session, None) is not None:
-                self._counts[transport] -= 1
+            del slot[session]
+            self._counts[transport] -= 1
             self._stuck.pop(session, None)
 
         session.ended.add_done_callback(leave)

@@ -99,13 +99,10 @@ class Poll:
             if wanted or loop.time() >= deadline:
                 return Answer(opening=opening, entries=wanted, cursor=self._cursor(subscription), held=held)
             alone = not subscription.project.channel.shares(subscription.key)
-            if not join(self.engine, subscription, alone=alone):
-                continue
-            held = True
+            # It stands at the end, and nothing was awaited since it looked.
+            held = join(self.engine, subscription, alone=alone)
             await self._wait(deadline - loop.time())
-            if subscription.live:
-                group = subscription.project.channel.group_of(subscription)
-                subscription.fall_behind(subscription.passed if group is None else group.passed)
+            step_back(subscription)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -152,3 +149,10 @@ class Poll:
         if timeline.index_after(subscription.passed.place) == timeline.end:
             return self.engine.log.head_cursor()
         return subscription.passed.cursor
+
+
+def step_back(subscription: Subscription) -> None:
+    """Leave the live viewers with what they have passed; one that was woken has left them already."""
+    if subscription.live:
+        group = subscription.project.channel.group_of(subscription)
+        subscription.fall_behind(subscription.passed if group is None else group.passed)

@@ -60,6 +60,14 @@ async def test_a_request_that_cant_be_read_is_counted(relay: Relay) -> None:
     assert 1 == len(relay.observer.of("refused"))
 
 
+async def test_a_refusal_is_counted_once(relay: Relay) -> None:
+    """However many hands it goes through."""
+    refused = Refused(Disconnect.BAD_REQUEST, "tail: a number", "malformed")
+    relay.admission.count("fake", refused)
+    relay.admission.count("fake", refused)
+    assert 1 == len(relay.observer.of("refused"))
+
+
 # -- the order --------------------------------------------------------------------------------------------------------
 
 

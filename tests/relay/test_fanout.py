@@ -10,6 +10,7 @@ from relayd.protocol.codec import MAX_ENVELOPE_BYTES
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.fanout import cut
+from relayd.testing.viewers import FakeEncoding, FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import Relay, assert_hears, assert_leaves, assert_stays, line, progress
 
@@ -171,6 +172,22 @@ async def test_a_legacy_group_gets_no_more_frames_than_its_pace_allows(relay: Re
         heard += len(news)
     assert 60 == heard
     assert texts == viewer.texts()
+
+
+async def test_a_viewer_may_ask_for_a_slower_pace(relay: Relay) -> None:
+    """It has a group of its like, and a faster one than the relay's is not to be had."""
+    slow = await relay.watches(wire=FakeWire(FakeEncoding(pace_ms=500)))
+    quick = await relay.watches(wire=FakeWire(FakeEncoding(pace_ms=1)))
+    for number in range(5):
+        relay.says(str(number))
+    assert_hears(slow, "0")
+    assert_hears(quick, "0")
+    await asyncio.sleep(0.05)
+    assert_hears(quick, "1", "2", "3", "4")
+    await asyncio.sleep(0.4)
+    assert_hears(slow)
+    await asyncio.sleep(0.1)
+    assert_hears(slow, "1", "2", "3", "4")
 
 
 async def test_one_timer_serves_all_that_wait(brisk: Relay) -> None:

@@ -7,7 +7,9 @@ import pytest
 
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.lobby import Lobby
-from relayd.testing.viewers import FakeWire
+from relayd.relay.poll import Poll
+from relayd.relay.refusal import Refused
+from relayd.testing.viewers import FakeEncoding, FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import Relay, assert_leaves, assert_stays
 
@@ -106,3 +108,33 @@ async def test_a_wheel_has_a_slot_however_short_the_interval() -> None:
     relay = await Relay.begin(heartbeat_seconds=0.1)
     assert 1 == len(Lobby(relay.engine)._slots)
     await relay.end()
+
+
+async def test_a_poll_that_waits_is_answered_by_a_relay_that_drains(relay: Relay) -> None:
+    """It comes back to another one, or when this one is up again."""
+    asked = relay.asks(after="0")
+    poll = Poll(relay.engine, await relay.admission.admit(asked), FakeEncoding())
+
+    async def wait() -> None:
+        with relay.lobby.holding(poll):
+            await poll.answer(relay.admission, asked, wait=25, limit=10)
+
+    waiting = asyncio.create_task(wait())
+    await settle()
+    await relay.lobby.empty(1)
+    with pytest.raises(Refused) as refused:
+        await waiting
+    assert Disconnect.RESTARTING is refused.value.disconnect
+    assert {"fake": 0} == relay.presence.counts()
+
+
+async def test_who_was_at_the_door_when_the_end_began_is_sent_away_too(relay: Relay) -> None:
+    """The list was made without it."""
+    for _ in range(2):
+        await relay.watches()
+    ending = asyncio.create_task(relay.lobby.empty(20))
+    await settle()
+    late = await relay.watches()
+    await ending
+    assert_leaves(late, Disconnect.RESTARTING)
+    assert {} == relay.lobby.counts()

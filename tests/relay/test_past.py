@@ -193,6 +193,13 @@ async def test_what_stood_in_a_log_made_anew_meanwhile_proves_nothing() -> None:
     await relay.end()
 
 
+async def test_a_cursor_that_is_whole_has_a_place(relay: Relay) -> None:
+    """Behind which reading goes on; the beginning stands before everything."""
+    (entry,) = relay.says("a")
+    assert entry.place == relay.past.place(entry.cursor)
+    assert BELOW_ALL == relay.past.place(BEGINNING)
+
+
 # -- reading --------------------------------------------------------------------------------------------------------
 
 

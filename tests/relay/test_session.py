@@ -7,6 +7,7 @@ import pytest
 from relayd.core.pacing import Pace
 from relayd.protocol.commands import Selection
 from relayd.protocol.disconnect import Disconnect
+from relayd.relay.refusal import Refused
 from relayd.relay.session import MAX_TIMER, Session
 from relayd.testing.viewers import FakeEncoding, FakeWire
 from relayd.testing.world import settle
@@ -94,6 +95,15 @@ async def test_one_who_is_evicted_before_its_session_exists_leaves_at_once(relay
     session = Session(relay.engine, grant, FakeWire(), many=False)
     assert Disconnect.REPLACED is session.ended.result().disconnect
     assert session._timer is None
+
+
+async def test_a_refusal_behind_the_door_is_an_ending(relay: Relay) -> None:
+    """Somebody was let in, and then the journal could not be read."""
+    viewer = await relay.watches()
+    with viewer.session.net():
+        raise Refused(Disconnect.OVERLOADED, "try again", "journal")
+    assert_leaves(viewer, Disconnect.OVERLOADED)
+    assert "try again" == viewer.session.ended.result().sentence
 
 
 # -- tokens that expire -----------------------------------------------------------------------------------------------
