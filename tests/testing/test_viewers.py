@@ -1,75 +1,102 @@
-"""Fakes must behave as what they stand for, or what is tested with them is not true."""
+"""Viewers without sockets."""
 
 import asyncio
-import json
 
 import pytest
 
 from relayd.core.access import Decision, ProjectFacts, Viewer
-from relayd.core.timeline import Entry
-from relayd.ports import AuthFailed
-from relayd.protocol.cursor import Place
+from relayd.ports import AuthFailed, Authorizer, Encoding, TokenVerifier, Wire
+from relayd.testing.journal_words import said
 from relayd.testing.viewers import FakeAuthorizer, FakeEncoding, FakeVerifier, FakeWire
+from relayd.testing.world import settle
 
-ENTRIES = [Entry(Place(0, 0, item), f"c{item}", b'{"n":%d}' % item, "workflow_log", 0, None, 1.0) for item in range(2)]
-ADA = Viewer(user="ada", expires_at=10.0)
-
-
-def test_an_encoding_reads_as_its_kind_does() -> None:
-    """A modern viewer gets an envelope and its cursor, a legacy one the messages."""
-    modern, legacy = FakeEncoding(), FakeEncoding(legacy=True)
-    envelope = json.loads(modern.frame(ENTRIES, "c9", 2.0, collapsed=3))
-    assert ("batch", "c9", 3) == (envelope["type"], envelope["cursor"], envelope["collapsed"])
-    assert b'{"n":0}\n{"n":1}' == legacy.frame(ENTRIES, "c9", 2.0)
-    assert ((True, True), (False, False)) == ((modern.envelope, modern.modern), (legacy.envelope, legacy.modern))
-    assert b"said" == modern.say(b"said")
-    assert {"type": "beat", "cursor": "c1"} == json.loads(modern.beat("c1"))
+ADA = Viewer(user="ada", expires_at=100.0)
 
 
-async def test_a_wire_refuses_while_it_is_full() -> None:
-    """A refused payload is not written; the kernel's progress is seen, and a drained wire takes more."""
-    wire = FakeWire()
-    assert wire.push(b"one")
-    wire.fill()
-    assert not wire.push(b"two")
-    wire.write(b"three")
-    assert [b"one", b"three"] == wire.sent
+def test_equal_encodings_are_one() -> None:
+    """They are hashable values, as a group's key needs them."""
+    encoding: Encoding = FakeEncoding()
+    assert {encoding} == {FakeEncoding()}
+    assert FakeEncoding(legacy=True) != encoding
+    assert (True, True) == (encoding.envelope, encoding.modern)
+    assert (False, False) == (FakeEncoding(legacy=True).envelope, FakeEncoding(legacy=True).modern)
+
+
+def test_an_encoding_is_plain_json() -> None:
+    """An envelope for the modern, a line for each message for the legacy."""
+    entries = [said("p", 0), said("p", 1)]
+    assert b'"cursors":{"p":"c"}' in FakeEncoding().frame(entries, "c", 1.0, {"p": "c"})
+    assert b'"collapsed":2' in FakeEncoding().frame(entries, "c", 1.0, None, 2)
+    assert [entry.payload for entry in entries] == FakeEncoding(legacy=True).frame(entries, "c", 1.0).split(b"\n")
+    assert b"{}" == FakeEncoding().say(b"{}", "c")
+    assert b'{"type":"beat","cursor":"c"}' == FakeEncoding().beat("c")
+
+
+async def test_a_wire_takes_all_until_it_is_filled() -> None:
+    """Then pushes are refused, and what is written all the same waits."""
+    fake = FakeWire()
+    wire: Wire = fake
+    assert wire.push(b"a")
+    await wire.drain()
+    assert (0, 1) == (wire.buffered(), wire.taken())
+    fake.fill()
     taken = wire.taken()
-    wire.take(10)
-    assert (taken + 10, True) == (wire.taken(), wire.buffered() > 0)
-    waiting = asyncio.ensure_future(wire.drain())
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    wire.take()
-    await waiting
-    assert (0, True) == (wire.buffered(), wire.push(b"four"))
+    assert not wire.push(b"b")
+    wire.write(b"c")
+    assert [b"a", b"c"] == fake.sent
+    draining = asyncio.create_task(fake.drain())
+    await settle()
+    fake.take(10)
+    await settle()
+    assert not draining.done()
+    assert taken + 10 == wire.taken()
+    fake.take()
+    await draining
+    assert 0 == wire.buffered()
+    assert wire.push(b"d")
+    assert 2 == fake.drains
 
 
-async def test_a_viewer_that_is_gone_is_noticed_by_who_waits() -> None:
-    """As a socket's drain raises when the connection is lost."""
-    wire = FakeWire()
+async def test_a_wire_whose_viewer_left_says_so() -> None:
+    """To whoever waits and to whoever comes."""
+    wire = FakeWire(FakeEncoding(legacy=True), answers=False)
     wire.fill()
-    waiting = asyncio.ensure_future(wire.drain())
-    await asyncio.sleep(0)
+    draining = asyncio.create_task(wire.drain())
+    await settle()
     wire.leave()
     with pytest.raises(ConnectionResetError):
-        await waiting
-    assert wire.buffered() > 0
+        await draining
+    with pytest.raises(ConnectionResetError):
+        await wire.drain()
+    assert wire.buffered()
+    assert not wire.answers
+
+
+def test_a_wire_tells_when_it_is_written_to() -> None:
+    """So that a test can act at that very moment."""
+    heard: list[bytes] = []
+    wire = FakeWire()
+    wire.push(b"unheard")
+    wire.on_write = heard.append
+    wire.write(b"a")
+    assert [b"a"] == heard
 
 
 def test_a_verifier_knows_its_tokens() -> None:
-    """Others, and those that have expired, are refused."""
-    verifier = FakeVerifier(good=ADA)
-    assert ADA == verifier.verify("good", 9.0)
-    for token, now in (("bad", 9.0), ("", 9.0), ("good", 11.0)):
-        with pytest.raises(AuthFailed):
+    """Others don't open, and why is for the operator."""
+    verifier: TokenVerifier = FakeVerifier(ada=ADA)
+    assert ADA is verifier.verify("ada", 100.0)
+    for token, now, reason in (("", 0.0, "missing"), ("eve", 0.0, "unknown"), ("ada", 101.0, "expired")):
+        with pytest.raises(AuthFailed) as failed:
             verifier.verify(token, now)
+        assert reason == failed.value.reason
 
 
-async def test_an_authorizer_decides_as_told() -> None:
-    """And remembers who asked."""
-    authorizer = FakeAuthorizer(closed=Decision.DENIED)
-    closed, other = (ProjectFacts(project_id=name, known=True) for name in ("closed", "other"))
-    assert Decision.DENIED is await authorizer.decide(ADA, closed)
-    assert Decision.GRANTED is await authorizer.decide(ADA, other)
-    assert [(ADA, closed), (ADA, other)] == authorizer.asked
+async def test_an_authorizer_grants_what_was_not_decided_otherwise() -> None:
+    """And remembers what it was asked."""
+    fake = FakeAuthorizer(q=Decision.DENIED)
+    authorizer: Authorizer = fake
+    p, q = (ProjectFacts(project_id=project_id, known=True) for project_id in "pq")
+    assert Decision.GRANTED is await authorizer.decide(ADA, p)
+    assert Decision.DENIED is await authorizer.decide(ADA, q)
+    assert [(ADA, p), (ADA, q)] == fake.asked

@@ -1,84 +1,121 @@
-"""Fakes must behave as what they stand for, or what is tested with them is not true."""
+"""A clock, a loop and an observer that do what a test says."""
 
 import asyncio
+import socket
 
 import pytest
 
+from relayd.ports import Observer, Rejected
+from relayd.protocol.cursor import Place
 from relayd.protocol.disconnect import Disconnect
 from relayd.testing.world import FakeClock, HandLoop, RecordingObserver, settle
 
 
-def test_a_clock_stands_until_it_is_moved() -> None:
-    """Both of its times move together."""
+def test_a_clock_stands_still_until_it_is_moved() -> None:
+    """Both times move together."""
     clock = FakeClock(now=100.0, monotonic=5.0)
-    assert (100.0, 5.0) == (clock.now(), clock.monotonic())
     clock.advance(2.5)
     assert (102.5, 7.5) == (clock.now(), clock.monotonic())
 
 
-def test_hours_pass_at_once_and_in_order() -> None:
-    """Timers fire in the order of their times, and the clock has moved that far."""
+def test_an_hour_passes_at_once_and_in_order() -> None:
+    """Timers come when they are due, however long that is."""
     loop = HandLoop()
-    try:
 
-        async def wait() -> list[str]:
-            came: list[str] = []
-
-            async def late(name: str, seconds: float) -> None:
-                await asyncio.sleep(seconds)
-                came.append(name)
-
-            await asyncio.gather(late("second", 7_200), late("first", 3_600))
-            return came
-
+    async def wait() -> list[str]:
+        heard: list[str] = []
+        loop.call_later(3_600, heard.append, "late")
+        loop.call_later(60, heard.append, "soon")
         began = loop.time()
-        assert ["first", "second"] == loop.run_until_complete(wait())
-        assert 7_200 == pytest.approx(loop.time() - began, abs=1)
-    finally:
-        loop.close()
+        await asyncio.sleep(7_200)
+        assert 7_200 == pytest.approx(loop.time() - began, abs=0.01)
+        return heard
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert ["soon", "late"] == runner.run(wait())
 
 
-def test_waiting_for_nothing_is_an_error() -> None:
-    """Where a real loop would hang for ever, the test is told."""
+def test_no_time_passes_while_somebody_is_busy() -> None:
+    """Settling gives turns and no time."""
     loop = HandLoop()
-    try:
-        with pytest.raises(RuntimeError, match="everybody waits"):
-            loop.run_until_complete(loop.create_future())
-    finally:
-        loop.close()
+
+    async def turn() -> float:
+        began = loop.time()
+        await settle(1_000)
+        return loop.time() - began
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert 0 == runner.run(turn())
 
 
-async def test_settling_lets_everybody_go_on() -> None:
-    """A chain of tasks runs to its end."""
-    steps: list[int] = []
+def test_a_wait_for_nothing_fails_instead_of_hanging() -> None:
+    """Nobody would ever end it."""
 
-    async def chain(left: int) -> None:
-        await asyncio.sleep(0)
-        steps.append(left)
-        if left:
-            await asyncio.ensure_future(chain(left - 1))
+    async def hang() -> None:
+        await asyncio.get_running_loop().create_future()
 
-    task = asyncio.ensure_future(chain(10))
-    await settle()
-    assert (list(range(10, -1, -1)), True) == (steps, task.done())
+    with asyncio.Runner(loop_factory=HandLoop) as runner:
+        with pytest.raises(RuntimeError, match="nobody will do"):
+            runner.run(hang())
+        # What was waited for is still there, and ends with a turn of its own.
+        for task in asyncio.all_tasks(runner.get_loop()):
+            task.cancel()
+        runner.get_loop().run_until_complete(asyncio.sleep(0))
 
 
-def test_an_observer_remembers_in_order() -> None:
-    """Every verb of the port, with what was told."""
-    observer = RecordingObserver()
+def test_sockets_are_ready_as_ever() -> None:
+    """What comes in by one is heard before any time passes."""
+    loop = HandLoop()
+
+    async def hear() -> bytes:
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        with near, far:
+            far.send(b"a")
+            async with asyncio.timeout(3_600):
+                return await loop.sock_recv(near, 1)
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert b"a" == runner.run(hear())
+        assert loop.time() < 1_001
+
+
+def test_an_observer_remembers_everything_in_order() -> None:
+    """Each verb of the port, with what it was told."""
+    recording = RecordingObserver()
+    observer: Observer = recording
+    rejected = Rejected(
+        cursor="c", place=Place(0, 0), reason="not_json", detail="", headers={}, body=b"", received_at=1.0
+    )
+    error = ValueError("no")
     observer.ingested({"workflow_log": 1}, 10)
     observer.repeated(2)
+    observer.rejected(rejected)
     observer.flushed("fake", viewers=1, events=2, nbytes=3, oldest_age=0.5)
-    observer.replayed("fake", events=4, nbytes=5)
-    observer.admitted("fake", 0.1)
+    observer.replayed("fake", events=2, nbytes=3)
+    observer.admitted("fake", 0.5)
     observer.refused("fake", Disconnect.FORBIDDEN, "forbidden")
     observer.disconnected({"user": "ada"}, Disconnect.NORMAL)
     observer.gapped("lagged")
-    observer.broke("recreated")
-    observer.committed(events=1, seconds=0.2)
-    observer.journal_failed(OSError("full"))
-    observer.noticed("started", {"port": 1})
-    assert "incident-1" == observer.failed("intake", ValueError())
-    assert [2] == observer.of("repeated")
-    verbs = "ingested repeated flushed replayed admitted refused disconnected gapped broke committed journal_failed"
-    assert [*verbs.split(), "noticed", "failed"] == [verb for verb, _ in observer.told]
+    observer.broke("truncated")
+    observer.committed(events=1, seconds=0.1)
+    observer.journal_failed(error)
+    observer.noticed("started", {"a": 1})
+    assert "incident-1" == observer.failed("intake", error)
+    assert [
+        ("ingested", ({"workflow_log": 1}, 10)),
+        ("repeated", 2),
+        ("rejected", rejected),
+        ("flushed", ("fake", 1, 2, 3, 0.5)),
+        ("replayed", ("fake", 2, 3)),
+        ("admitted", ("fake", 0.5)),
+        ("refused", ("fake", Disconnect.FORBIDDEN, "forbidden")),
+        ("disconnected", ({"user": "ada"}, Disconnect.NORMAL)),
+        ("gapped", "lagged"),
+        ("broke", "truncated"),
+        ("committed", (1, 0.1)),
+        ("journal_failed", error),
+        ("noticed", ("started", {"a": 1})),
+        ("failed", ("intake", error)),
+    ] == recording.told
+    assert [2] == recording.of("repeated")
