@@ -23,6 +23,9 @@ from relayd.relay.subscription import Subscription
 
 __all__ = ["Opening", "established", "judge", "open_subscription"]
 
+ON_ITS_WAY = 1.0
+"""Seconds that a relay which is caught up gives an event that another one has had already."""
+
 AHEAD_STEP = 0.05
 """Seconds between two looks at a log that lags behind a cursor."""
 
@@ -52,11 +55,13 @@ async def judge(engine: Engine, project_id: str, after: str) -> Verdict:
 
     Raises BadCursorError; Refused (OVERLOADED) when the log has not come so far in time.
     """
-    deadline = engine.clock.monotonic() + engine.limits.ahead_seconds
+    began = engine.clock.monotonic()
     while (verdict := await engine.past.judge(project_id, after)).kind == "ahead":
-        if not engine.source.replays or engine.source.state().caught_up:
+        waited = engine.clock.monotonic() - began
+        # A log that is read by others, too, may be ahead there by what is just on its way here.
+        if not engine.source.replays or (engine.source.state().caught_up and waited > ON_ITS_WAY):
             return Verdict("gap", "beyond_head")
-        if engine.clock.monotonic() > deadline:
+        if waited > engine.limits.ahead_seconds:
             raise Refused(
                 Disconnect.OVERLOADED, "this relay has not read as far as your cursor yet; try again", "behind"
             )

@@ -101,9 +101,16 @@ class LongPollTransport:
             replay=opening.replay,
             messages=[msgspec.Raw(entry.payload) for entry in told],
             collapsed=len(answer.entries) - len(told),
-            next_poll_ms=0 if wait > 0 else advice(idle),
+            next_poll_ms=pause(answer, wait, idle),
             snapshot=opening.snapshot,
         )
+
+
+def pause(answer: Answer, wait: float, idle_seconds: float) -> int:
+    """Return when to come again: at once behind a poll that may wait, but not in circles from gap to gap."""
+    if wait > 0:
+        return BUSY_MS if answer.opening.replay == "gap" else 0
+    return advice(idle_seconds)
 
 
 def advice(idle_seconds: float) -> int:

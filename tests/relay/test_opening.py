@@ -142,9 +142,25 @@ async def test_events_while_a_legacy_viewer_is_opened_come_once(relay: Relay) ->
 
 
 async def test_a_cursor_beyond_a_log_that_is_caught_up_is_a_gap(relay: Relay) -> None:
-    """There is no such event."""
+    """There is no such event, and after a second it is on nobody's way either."""
     relay.says("a")
+    began = relay.clock.monotonic()
     assert Verdict("gap", "beyond_head") == await judge(relay.engine, "p", beyond(relay))
+    assert 1.0 < relay.clock.monotonic() - began < 1.2
+
+
+async def test_a_cursor_of_what_is_just_on_its_way_is_whole(relay: Relay) -> None:
+    """A viewer that comes from a relay which is a moment ahead of this one misses nothing and is told of no gap."""
+    another = await Relay.begin()
+    for one in (relay, another):
+        one.says("a")
+    another.says("b")
+    asked = asyncio.ensure_future(judge(relay.engine, "p", another.log.head_cursor()))
+    await asyncio.sleep(0.5)
+    assert not asked.done()
+    relay.says("b")
+    assert "whole" == (await asked).kind
+    await another.end()
 
 
 async def test_a_cursor_beyond_a_log_that_is_the_journal_is_a_gap() -> None:

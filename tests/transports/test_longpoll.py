@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from relayd.protocol.cursor import Cursor
 from relayd.transports.longpoll import advice
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.raw import raw
@@ -213,3 +214,12 @@ async def test_a_draining_relay_answers_held_polls(relay: InsideRelay) -> None:
     await relay.rooms.lobby.empty(0.05)
     status, body = await waiting
     assert (503, "UNAVAILABLE") == (status, body["code"])
+
+
+async def test_nobody_runs_in_circles_from_gap_to_gap(relay: InsideRelay) -> None:
+    """A poll that may wait comes again at once, but after a gap only in a second."""
+    await relay.publish(log("p", "one"))
+    _, answer = await relay.get(relay.project("p", "/events", after=str(Cursor(b"other", 1, 0, 0, b"123456"))))
+    assert ("gap", 1_000) == (answer["replay"], answer["next_poll_ms"])
+    _, answer = await relay.get(relay.project("p", "/events"))
+    assert ("tail", 0) == (answer["replay"], answer["next_poll_ms"])
