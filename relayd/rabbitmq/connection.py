@@ -6,8 +6,9 @@ repeats everything in between.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
@@ -17,7 +18,7 @@ from yarl import URL
 from relayd.rabbitmq.careful import CarefulTransport
 from relayd.rabbitmq.settings import RabbitSettings
 
-__all__ = ["Lost", "Missing", "Unreadable", "close", "connect", "telling_lost", "why_closed", "why_ended"]
+__all__ = ["Lost", "Missing", "Unreadable", "close", "connect", "ended", "telling_lost", "why_closed", "why_ended"]
 
 CLOSE_SECONDS = 5.0
 """Longest farewell; a broker that does not answer is left."""
@@ -68,9 +69,21 @@ async def connect(settings: RabbitSettings, *, careful: bool = False, name: str 
 
 async def close(what: AbstractConnection | AbstractChannel) -> None:
     """Close a connection or a channel, whatever state it is in, within a few seconds."""
-    with suppress(Lost), telling_lost():
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await what.close()
+    closing = asyncio.ensure_future(what.close())
+    closing.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await ended([closing])
+
+
+async def ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """
+    Wait a few seconds for tasks that are about to end, and then no longer.
+
+    Awaited directly they would decide how long this takes: what the library does at the end of a connection may keep
+    a cancellation to itself, and a reader that waits for it is connected to nothing and says nothing.
+    """
+    _, late = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+    for task in late:
+        task.cancel()
 
 
 def why_ended(connection: AbstractConnection, seen: Lost) -> Lost:

@@ -20,7 +20,7 @@ from relayd.dialects.delivery import Delivery
 from relayd.ports import Clock, LogBreak, Position, Receipt, SourceState
 from relayd.protocol.cursor import fingerprint, identity
 from relayd.rabbitmq.backoff import Backoff
-from relayd.rabbitmq.connection import Lost, Unreadable, close, connect, telling_lost, why_ended
+from relayd.rabbitmq.connection import Lost, Unreadable, close, connect, ended, telling_lost, why_ended
 from relayd.rabbitmq.health import Health
 from relayd.rabbitmq.resume import Resumption, resume
 from relayd.rabbitmq.settings import RabbitSettings
@@ -182,15 +182,23 @@ class RabbitSource:
 
     async def _stay(self, connection: AbstractConnection, subscription: Subscription) -> Lost:
         """Acknowledge and look at the end of the log until the subscription is lost; return why."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(subscription.acknowledge()),
-                group.create_task(self._look(connection, subscription)),
-            ]
-            why = await subscription.lost()
-            for task in tasks:
+        beside = [
+            asyncio.create_task(subscription.acknowledge(), name="rabbitmq acknowledge"),
+            asyncio.create_task(self._look(connection, subscription), name="rabbitmq look"),
+        ]
+        lost = asyncio.create_task(subscription.lost(), name="rabbitmq lost")
+        try:
+            done, _ = await asyncio.wait([lost, *beside], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {lost}:
+                task.result()
+            why = await lost
+            # Before the farewells below, which take their time: what is lost is not connected.
+            self._health.lost(why)
+            return why
+        finally:
+            for task in (lost, *beside):
                 task.cancel()
-        return why
+            await ended([lost, *beside])
 
     async def _look(self, connection: AbstractConnection, subscription: Subscription) -> None:
         """Learn where the log ends, at once and every now and then."""
