@@ -1,13 +1,10 @@
 """Who is watching, and which connections are one's own."""
 
-from typing import Any
-
 from aiohttp import web
 
 from relayd.api.asking import Authenticate, answer
-from relayd.ports import Holder
 from relayd.protocol.endpoints import PREFIX, PROJECT
-from relayd.relay.admission import Admission
+from relayd.relay.admission import Admission, public
 from relayd.relay.refusal import NotFound
 
 __all__ = ["ViewersApi"]
@@ -41,7 +38,7 @@ class ViewersApi:
         viewer = self._authenticate(request)
         held = await self._presence.of_user(viewer.user)
         limit = self._admission.engine.limits.connections_per_user
-        return answer({"connections": [shape(holder) for holder in held], "limit": limit})
+        return answer({"connections": [public(holder) for holder in held], "limit": limit})
 
     async def end(self, request: web.Request) -> web.Response:
         """`DELETE /connections/{connection_id}`: end one of the caller's own."""
@@ -50,13 +47,3 @@ class ViewersApi:
             sentence = "you have no such connection; GET …/connections lists yours"
             raise NotFound(sentence)
         return web.Response(status=204)
-
-
-def shape(holder: Holder) -> dict[str, Any]:
-    """Return what a user may see of a place; the session stays out, for it can take the place over."""
-    return {
-        "connection_id": holder.connection_id,
-        "transport": holder.transport,
-        "project_id": holder.project_id,
-        "since": holder.since,
-    }

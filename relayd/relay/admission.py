@@ -25,7 +25,7 @@ from relayd.relay.opening import judge
 from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Watched
 
-__all__ = ["Admission", "Grant", "Handshake"]
+__all__ = ["Admission", "Grant", "Handshake", "public"]
 
 
 class Handshake(Struct, frozen=True, kw_only=True):
