@@ -62,6 +62,8 @@ $(VENV)/run.stamp $(VENV)/dev.stamp $(VENV)/bench.stamp: $(VENV)/%.stamp: requir
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "relayd needs Python 3.11 or later, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=/path/to/python3.11 ...")'
 	@$(VENV)/bin/python -c 'import pip' 2>/dev/null || { echo "making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "installing $<"
-	@$(PIP) install --require-hashes -r $< </dev/null
+	@# --no-deps: the lock is whole, and pip 23 resolves `name[extra]` past the pin of `name` once a newer one is out.
+	@$(PIP) install --no-deps --require-hashes -r $< </dev/null
 	@$(PIP) install --no-deps --no-build-isolation -e . </dev/null
+	@told=$$($(VENV)/bin/python -m pip --disable-pip-version-check check) || { echo "$$told"; exit 1; }
 	@touch $@
