@@ -16,7 +16,7 @@ from relayd.protocol.endpoints import ALIASES
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
 from relayd.relay.refusal import Refused
-from relayd.transports import asking, deflate
+from relayd.transports import asking
 from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
 from relayd.transports.refusing import Refusals, name_server
@@ -47,7 +47,7 @@ def public_app(
     app = web.Application(
         middlewares=[proxies.middleware, refusals.middleware, origins.middleware], client_max_size=MAX_BODY
     )
-    app.on_response_prepare.extend((origins.name, name_server, deflate.name_window))
+    app.on_response_prepare.extend((origins.name, name_server))
     rooms = [
         find(TRANSPORTS, name)(*(() if settings is None else (settings,)), admission, lobby)
         for name, settings in transports.items()

@@ -92,6 +92,10 @@ class Wire(Protocol):
         """Return how many bytes the kernel has taken so far; while it grows, the viewer is slow but not stuck."""
         ...
 
+    async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:
+        """Say why it ends, wait a bounded time until that is read, and end it; raises nothing."""
+        ...
+
 
 class AuthFailed(Exception):
     """The token does not open; `reason` is a metric label and never told to the stranger."""

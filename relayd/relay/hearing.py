@@ -1,5 +1,8 @@
 """What a viewer says on a socket, and the answers (docs/protocol.md section 2)."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 import msgspec
 
 from relayd.protocol.commands import (
@@ -32,20 +35,24 @@ class PongAnswer(msgspec.Struct, tag="pong", tag_field="type", omit_defaults=Tru
     lag_seconds: float | None = None
 
 
-async def hear(session: Session, admission: Admission, text: str) -> None:
-    """Do what a text frame asks for; a frame that can't be read ends the session."""
+def hear(session: Session, admission: Admission, text: str) -> Coroutine[Any, Any, None] | None:
+    """
+    Do what a text frame asks for; a frame that can't be read ends the session.
+
+    What has to wait is returned, to be awaited before the next frame is heard; the others cost no task.
+    """
     try:
         command = parse(text)
     except BadCommandError as error:
         session.close(Disconnect.BAD_REQUEST, str(error))
-        return
+        return None
     match command:
         case Ping():
             session.push(session.encoding.say(b"pong" if text == "ping" else pong(session)))
         case Pong():
             pass
         case Subscribe():
-            await subscribe(session, admission, command)
+            return subscribe(session, admission, command)
         case Unsubscribe(project_id=project_id):
             there = session.unsubscribe(project_id)
             session.notice(Notice(code="UNSUBSCRIBED" if there else "NOT_SUBSCRIBED", project_id=project_id))
@@ -56,6 +63,7 @@ async def hear(session: Session, admission: Admission, text: str) -> None:
         case _:
             # An unknown type: newer clients may say more than this relay understands.
             admission.engine.observer.noticed("command_ignored", {"connection_id": session.grant.connection_id})
+    return None
 
 
 def pong(session: Session) -> bytes:

@@ -5,8 +5,9 @@ Not the library's heartbeat: it rounds timers to whole seconds, and thousands of
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.engine import Engine
@@ -32,6 +33,7 @@ class Lobby:
         # Asked at every handshake: counted anew, a thousand who come back would cost a million looks.
         self._counts: dict[str, int] = {}
         self._polls: dict[Poll, None] = {}
+        self._farewells: set[asyncio.Task[None]] = set()
         self._stuck: dict[Session, tuple[int, float]] = {}
         """How many bytes the kernel had taken, and since when it is so many."""
 
@@ -59,7 +61,15 @@ class Lobby:
             self._counts[transport] -= 1
             self._stuck.pop(session, None)
 
+            self.see_off(session.farewell())
+
         session.ended.add_done_callback(leave)
+
+    def see_off(self, farewell: Coroutine[Any, Any, None]) -> None:
+        """Let somebody say goodbye to a viewer; a relay that ends waits for it."""
+        task = asyncio.get_running_loop().create_task(farewell)
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
 
     @contextmanager
     def holding(self, poll: Poll) -> Iterator[None]:
@@ -104,6 +114,10 @@ class Lobby:
         # Those who were at the door when the list was made.
         for number, late in enumerate([*self, *self._polls]):
             send_away(late, left=0, number=number)
+        # A session's end is noticed in the loop's next turn.
+        await asyncio.sleep(0)
+        if self._farewells:
+            await asyncio.wait(self._farewells)
 
 
 def send_away(one: Session | Poll, *, left: float, number: int) -> None:

@@ -21,7 +21,7 @@ from relayd.protocol import codec
 from relayd.protocol.commands import Selection
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Notice
-from relayd.relay.admission import Grant
+from relayd.relay.admission import Admission, Grant, Handshake
 from relayd.relay.bundle import Bundle
 from relayd.relay.catchup import StuckError, catch_up, drained, write_entries
 from relayd.relay.engine import Engine
@@ -92,6 +92,13 @@ class Session:
         self._starts[subscription] = Start(after, tail, verdict)
         self.fell_behind(subscription)
         return subscription
+
+    async def begin(self, admission: Admission, asked: Handshake) -> None:
+        """Subscribe to the project that the viewer named in its path, if it named one; whatever breaks ends it."""
+        with self.net():
+            if asked.project_id is not None:
+                project = await admission.open(asked.project_id)
+                self.subscribe(project, asked.selection, after=asked.after, tail=asked.tail, verdict=self.grant.verdict)
 
     def unsubscribe(self, project_id: str) -> bool:
         """Take a project off; False if it was not there."""
@@ -261,6 +268,11 @@ class Session:
         retry = disconnect.retry_after_ms if retry_after_ms is None else retry_after_ms
         self.ended.set_result(Ending(disconnect, sentence or disconnect.label.replace("_", " "), retry))
         self.engine.observer.disconnected(self._summary(), disconnect)
+
+    async def farewell(self) -> None:
+        """Tell the viewer why it has ended, as far as it still listens; raises nothing."""
+        ending = self.ended.result()
+        await self.wire.close(ending.disconnect, ending.sentence, ending.retry_after_ms)
 
     def _summary(self) -> dict[str, Any]:
         return {

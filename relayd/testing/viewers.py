@@ -10,6 +10,7 @@ from relayd.core.access import Decision, ProjectFacts, Viewer
 from relayd.core.timeline import Entry
 from relayd.ports import AuthFailed, Encoding
 from relayd.protocol import codec
+from relayd.protocol.disconnect import Disconnect
 
 __all__ = ["FakeAuthorizer", "FakeEncoding", "FakeVerifier", "FakeWire"]
 
@@ -69,6 +70,8 @@ class FakeWire:
         self.sent: list[bytes] = []
         self.on_write: Callable[[bytes], None] = lambda _: None
         """Called with each payload, at the moment it is written."""
+        self.closed: tuple[Disconnect, str, int] | None = None
+        """How it was ended."""
         self.drains = 0
         """How often somebody waited for the buffer."""
         self._waiting = 0
@@ -126,6 +129,10 @@ class FakeWire:
     def taken(self) -> int:
         """Return how many bytes the kernel has taken so far."""
         return self._written - self._waiting
+
+    async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:
+        """Keep the ending in `closed`."""
+        self.closed = (disconnect, sentence, retry_after_ms)
 
 
 class FakeVerifier:

@@ -2,16 +2,12 @@
 Compressed frames that many viewers share (RFC 7692, permessage-deflate).
 
 Law: every payload begins with a fresh context.  A context kept from frame to frame belongs to one connection and would
-cost its memory; without one, the same bytes are right for all who negotiated the window.  It needs no consent: a
-decompressor that keeps its window is never referred back to (RFC 7692 7.2.3.1).
+cost its memory; without one, the same bytes are right for all who negotiated the window (RFC 7692 7.1.1.1).
 """
 
-import re
 import zlib
 
-from aiohttp import web
-
-__all__ = ["DEFLATE_ABOVE", "deflated", "name_window"]
+__all__ = ["DEFLATE_ABOVE", "deflated"]
 
 DEFLATE_ABOVE = 512
 """Payloads up to so many bytes travel as they are: they would hardly shrink."""
@@ -21,22 +17,6 @@ LEVEL = 6
 
 TAIL = b"\x00\x00\xff\xff"
 """What every flush ends with, and no message carries (RFC 7692 7.2.1)."""
-
-
-EXTENSIONS = "Sec-WebSocket-Extensions"
-ASKS_FOR_15 = re.compile(r"server_max_window_bits\s*=\s*\"?15\b")
-
-
-async def name_window(request: web.Request, response: web.StreamResponse) -> None:
-    """
-    Name a window of 15 bits in the answer to an offer that asks for it (RFC 7692 7.1.2.1).
-
-    The library leaves it out because it is the greatest there is; a strict client then fails the connection
-    (aiohttp 3.14.5, websockets 17).
-    """
-    agreed = response.headers.get(EXTENSIONS, "")
-    if agreed == "permessage-deflate" and ASKS_FOR_15.search(request.headers.get(EXTENSIONS, "")):
-        response.headers[EXTENSIONS] = "permessage-deflate; server_max_window_bits=15"
 
 
 def deflated(payload: bytes, window: int) -> bytes:

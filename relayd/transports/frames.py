@@ -8,10 +8,19 @@ from relayd.core.timeline import Entry
 from relayd.protocol import codec
 from relayd.transports.deflate import DEFLATE_ABOVE, deflated
 
-__all__ = ["PollEncoding", "SseEncoding", "WebSocketEncoding", "chunk", "pong_frame", "text_frame"]
+__all__ = [
+    "LAST_CHUNK",
+    "PollEncoding",
+    "SseEncoding",
+    "WebSocketEncoding",
+    "chunk",
+    "close_frame",
+    "pong_frame",
+    "text_frame",
+]
 
 SHORT, MEDIUM = 126, 65_536
-TEXT, DEFLATED_TEXT, PING, PONG = b"\x81", b"\xc1", b"\x89", b"\x8a"
+TEXT, DEFLATED_TEXT, CLOSE, PING, PONG = b"\x81", b"\xc1", b"\x88", b"\x89", b"\x8a"
 
 PING_FRAME = PING + b"\x00"
 """One for all: an empty ping."""
@@ -26,6 +35,12 @@ def deflated_frame(payload: bytes, window: int) -> bytes:
     """Return a text frame with RSV1 set, its payload compressed (RFC 7692 6.1)."""
     data = deflated(payload, window)
     return DEFLATED_TEXT + length(data) + data
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Return the frame that ends a connection (RFC 6455 5.5.1: the reason is at most 123 bytes)."""
+    payload = code.to_bytes(2) + reason.encode()
+    return CLOSE + length(payload) + payload
 
 
 def pong_frame(payload: bytes) -> bytes:
@@ -89,6 +104,10 @@ class WebSocketEncoding(Struct, frozen=True):
     def beat(self, cursor: str) -> bytes:  # noqa: ARG002  # a ping has no way to tell it; `pong` does
         """Return a ping."""
         return PING_FRAME
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+"""The end of a chunked body, without trailers."""
 
 
 def chunk(data: bytes) -> bytes:

@@ -1,7 +1,5 @@
 """Server-sent events (HTML Living Standard 9.2): one project a stream, `Last-Event-ID` resumes."""
 
-import asyncio
-
 from aiohttp import web
 
 from relayd.ports import Encoding
@@ -11,10 +9,10 @@ from relayd.protocol.endpoints import PROJECT
 from relayd.protocol.messages import Notice
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
-from relayd.relay.session import Ending, Session
+from relayd.relay.session import Session
 from relayd.transports.asking import collapses, handshake, pace_ms, query_flag
-from relayd.transports.frames import SseEncoding
-from relayd.transports.wire import SocketWire
+from relayd.transports.frames import LAST_CHUNK, SseEncoding
+from relayd.transports.wire import OpenEnded, SocketWire
 
 __all__ = ["SseTransport"]
 
@@ -27,6 +25,24 @@ HEADERS = {
     # Without it nginx gathers events until its buffer is full.
     "X-Accel-Buffering": "no",
 }
+
+
+class SseWire(SocketWire):
+    """A response that never ends by itself."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self, encoding: SseEncoding) -> None:
+        """Be for a viewer that reads in this way."""
+        super().__init__(encoding)
+        self._last = LAST_CHUNK if encoding.chunked else b""
+
+    async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:
+        """Say why it ends and when to come back, and end it; raises nothing."""
+        if disconnect is Disconnect.STUCK:
+            self.abort()
+            return
+        await self.finish(last_words(self.encoding, disconnect, sentence, retry_after_ms) + self._last)
 
 
 class SseTransport:
@@ -56,48 +72,35 @@ class SseTransport:
                 batch=batch, chunked=chunked, pace_ms=pace_ms(request), collapses=collapses(request, envelopes=batch)
             )
         grant = await self._admission.admit(asked)
-        try:
-            response, wire = await self._begin(request, encoding)
-            session = Session(self._admission.engine, grant, wire, many=False)
-            self._lobby.enter(session)
-            try:
-                with session.net():
-                    project = await self._admission.open(str(asked.project_id))
-                    session.subscribe(
-                        project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict
-                    )
-                    # Not the future itself: with this handler it would be cancelled, and the session would never leave.
-                    await asyncio.wait({session.ended})
-            finally:
-                # Also when the viewer went away: aiohttp cancels this handler then.
-                session.close(Disconnect.NORMAL, "the viewer left")
-            await self._end(response, wire, session.ended.result())
-            return response
-        finally:
-            grant.release()
-
-    async def _begin(self, request: web.Request, encoding: SseEncoding) -> tuple[web.StreamResponse, SocketWire]:
-        response = web.StreamResponse(headers=HEADERS)
-        if encoding.chunked:
+        response = OpenEnded(headers=HEADERS)
+        if chunked:
             response.enable_chunked_encoding()
-        wire = SocketWire(request, await response.prepare(request), encoding, answers=False)
-        # The first byte at once: a proxy that buffers is found out before the first event.
-        wire.write(encoding.raw(b"retry: %d\n\n" % RETRY_MS))
-        return response, wire
+        wire = SseWire(encoding)
+        try:
+            await response.prepare(request)
+        except ConnectionError:
+            grant.release()
+            return response
+        except BaseException:
+            # Cancelled, because the viewer has left.
+            grant.release()
+            raise
+        if wire.take_over(request):
+            # The first byte at once: a proxy that buffers is found out before the first event.
+            wire.write(encoding.raw(b"retry: %d\n\n" % RETRY_MS))
+            session = wire.session = Session(self._admission.engine, grant, wire, many=False)
+            self._lobby.enter(session)
+            wire.begin(session.begin(self._admission, asked))
+        else:
+            grant.release()
+        return response
 
-    async def _end(self, response: web.StreamResponse, wire: SocketWire, ending: Ending) -> None:
-        if ending.disconnect is Disconnect.STUCK:
-            wire.abort()
-            return
-        wire.write(last_words(wire.encoding, ending))
-        await response.write_eof()
 
-
-def last_words(encoding: Encoding, ending: Ending) -> bytes:
+def last_words(encoding: Encoding, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> bytes:
     """Return the notice that ends a stream, with the time after which to come back."""
     notice = Notice(
-        code=ending.disconnect.name,
-        detail=ending.sentence,
-        data={"close_code": ending.disconnect.code, "retry_after_ms": ending.retry_after_ms},
+        code=disconnect.name,
+        detail=sentence,
+        data={"close_code": disconnect.code, "retry_after_ms": retry_after_ms},
     )
     return encoding.say(codec.encode(notice))

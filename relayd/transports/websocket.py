@@ -1,13 +1,14 @@
 """WebSocket (RFC 6455): one project a socket, or many on one."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Coroutine
+from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from relayd.protocol import codec
 from relayd.protocol.disconnect import Disconnect, close_reason
-from relayd.protocol.endpoints import SUBPROTOCOL, WEBSOCKET, WEBSOCKET_MANY
+from relayd.protocol.endpoints import WEBSOCKET, WEBSOCKET_MANY
 from relayd.protocol.messages import Notice
 from relayd.relay.admission import Admission, Grant, Handshake
 from relayd.relay.hearing import hear
@@ -15,37 +16,95 @@ from relayd.relay.lobby import Lobby
 from relayd.relay.refusal import Refused
 from relayd.relay.session import Session
 from relayd.transports.asking import collapses, handshake, is_modern, pace_ms
-from relayd.transports.frames import WebSocketEncoding, pong_frame, text_frame
+from relayd.transports.frames import WebSocketEncoding, close_frame, pong_frame, text_frame
+from relayd.transports.reading import BINARY, CLOSE, PING, TEXT, BrokenFrame, Frame, FrameReader
 from relayd.transports.settings import WebSocketSettings
-from relayd.transports.wire import SocketWire
+from relayd.transports.upgrade import PLAIN, Deflate, is_upgrade, negotiated, switching
+from relayd.transports.wire import SocketWire, TakenOver
 
 __all__ = ["WebSocketTransport"]
 
 MAX_FRAME = 64 * 1024
 """Bytes of an inbound message; a larger one closes 1009."""
 
-CLOSE_SECONDS = 3.0
-"""How long a viewer may take to answer a close before the socket is cut."""
-
-GONE = {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED}
-
 
 class WebSocketWire(SocketWire):
-    """A socket that can say why it ends."""
+    """A socket whose viewer speaks, too, and is told why it ends."""
 
-    socket: web.WebSocketResponse
+    __slots__ = ("_admission", "_code", "_frames", "_reader", "_said_goodbye")
+
+    answers = True
+
+    def __init__(self, admission: Admission, encoding: WebSocketEncoding, deflate: Deflate) -> None:
+        """Hear a viewer on behalf of a session that is not there yet."""
+        super().__init__(encoding)
+        self._admission = admission
+        self._reader = FrameReader(limit=MAX_FRAME, deflate=bool(deflate.window))
+        self._frames: list[Frame | BrokenFrame] | None = None
+        self._code = 0
+        """The close code of RFC 6455 that says more than ours."""
+        self._said_goodbye = False
+
+    def data_received(self, data: bytes) -> None:
+        """Hear what is whole by now."""
+        try:
+            for frame in self._reader.feed(data):
+                self._hear(frame)
+        except BrokenFrame as broken:
+            self._hear(broken)
 
     async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:
-        """Send a close frame with code and reason and wait a moment for the answer; raises nothing."""
-        if disconnect is Disconnect.STUCK or self._transport.is_closing():
+        """Send a close frame with code and reason, and wait a moment for the answer; raises nothing."""
+        if disconnect is Disconnect.STUCK:
             self.abort()
             return
-        reason = close_reason(disconnect, sentence, retry_after_ms).encode()
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self.socket.close(code=disconnect.code, message=reason)
-        except (TimeoutError, ConnectionError):
-            self.abort()
+        reason = close_reason(disconnect, sentence, retry_after_ms)
+        await self.finish(close_frame(self._code or disconnect.code, reason))
+
+    def _hang_up(self) -> None:
+        # Whoever hears the close answers it (5.5.1); until then the connection stays, or the last words may be lost.
+        if self._said_goodbye:
+            super()._hang_up()
+
+    def _worked(self, work: asyncio.Task[None]) -> None:
+        super()._worked(work)
+        frames, self._frames = self._frames, None
+        if frames is not None and not self._closing():
+            self._transport.resume_reading()
+            for frame in frames:
+                self._hear(frame)
+
+    def _hear(self, frame: Frame | BrokenFrame) -> None:
+        if self._work is not None:
+            # In order, behind what it waits for; it holds what came in one piece, and the rest stays with the kernel.
+            if self._frames is None:
+                self._frames = []
+                self._transport.pause_reading()
+            self._frames.append(frame)
+        elif isinstance(frame, Frame) and frame.opcode == CLOSE:
+            self._said_goodbye = True
+            if self.session is None or self.session.ended.done():
+                self._hang_up()
+            else:
+                self.session.close(Disconnect.NORMAL, "the viewer left")
+        elif self.session is not None and not self.session.ended.done():
+            with self.session.net():
+                self._heed(self.session, frame)
+
+    def _heed(self, session: Session, frame: Frame | BrokenFrame) -> None:
+        if isinstance(frame, BrokenFrame):
+            self._code = frame.code
+            session.close(frame.disconnect, frame.sentence)
+        elif not session.count_frame():
+            return
+        elif frame.opcode == TEXT:
+            work = hear(session, self._admission, frame.text)
+            if work is not None:
+                self.begin(within(session, work))
+        elif frame.opcode == PING:
+            self.push(pong_frame(frame.payload))
+        elif frame.opcode == BINARY:
+            session.close(Disconnect.BAD_REQUEST, "binary frames are not spoken here; send JSON as text")
 
 
 class WebSocketTransport:
@@ -75,96 +134,66 @@ class WebSocketTransport:
         return await self._serve(request, many=True)
 
     async def _serve(self, request: web.Request, *, many: bool) -> web.StreamResponse:
-        response = web.WebSocketResponse(
-            protocols=(SUBPROTOCOL,),
-            autoping=False,
-            # Only negotiated here: the library's compressor, with its context for each connection, is never used.
-            compress=self._settings.deflate,
-            max_msg_size=MAX_FRAME,
-            timeout=CLOSE_SECONDS,
-        )
-        if not response.can_prepare(request).ok:
+        if not is_upgrade(request):
             return upgrade_required()
         self._admission.open_doors(self.name, counts=self._lobby.counts())
         # A browser can't read the status of a refused upgrade: a modern viewer is refused behind it by a close code.
         # A legacy one shows "connected" on open and comes back for ever, so it is refused before.
         with self._admission.reading(self.name):
             modern = many or is_modern(request)
-        asked, grant = await self._admit_legacy(request) if not modern else (None, None)
-        try:
-            writer = await response.prepare(request)
-            window = int(response.compress)
-            encoding = (
-                WebSocketEncoding(legacy=False) if modern else self._encoding(request, modern=False, window=window)
-            )
-            wire = WebSocketWire(request, writer, encoding, answers=True)
-            wire.socket = response
-            if asked is None or grant is None:
-                try:
-                    with self._admission.reading(self.name):
-                        asked = handshake(request, self.name, self._admission.engine.limits, many=many)
-                        wire.encoding = self._encoding(request, modern=True, window=window)
-                    grant = await self._admission.admit(asked)
-                except Refused as refused:
-                    await refuse(wire, refused)
-                    return response
-            await self._converse(response, wire, asked, grant, many=many)
-        finally:
-            if grant is not None:
-                grant.release()
-        return response
+        deflate = negotiated(request) if self._settings.deflate else PLAIN
+        if modern:
+            encoding = WebSocketEncoding(legacy=False)
+            wire = WebSocketWire(self._admission, encoding, deflate)
+            if wire.take_over(request):
+                wire.write(switching(request, deflate))
+                wire.begin(self._admit_modern(request, wire, deflate, many=many))
+            return TakenOver()
+        encoding, asked, grant = await self._admit_legacy(request, deflate)
+        wire = WebSocketWire(self._admission, encoding, deflate)
+        if wire.take_over(request):
+            wire.write(switching(request, deflate))
+            wire.begin(self._enter(wire, grant, many=False).begin(self._admission, asked))
+        else:
+            grant.release()
+        return TakenOver()
 
-    def _encoding(self, request: web.Request, *, modern: bool, window: int) -> WebSocketEncoding:
+    def _encoding(self, request: web.Request, deflate: Deflate, *, modern: bool) -> WebSocketEncoding:
         return WebSocketEncoding(
             legacy=not modern,
-            window=window,
+            window=deflate.window,
             pace_ms=pace_ms(request),
             collapses=collapses(request, envelopes=modern),
         )
 
-    async def _admit_legacy(self, request: web.Request) -> tuple[Handshake, Grant]:
+    async def _admit_legacy(self, request: web.Request, deflate: Deflate) -> tuple[WebSocketEncoding, Handshake, Grant]:
         with self._admission.reading(self.name):
-            self._encoding(request, modern=False, window=0)
+            encoding = self._encoding(request, deflate, modern=False)
             asked = handshake(request, self.name, self._admission.engine.limits)
-        return asked, await self._admission.admit(asked)
+        return encoding, asked, await self._admission.admit(asked)
 
-    async def _converse(
-        self, response: web.WebSocketResponse, wire: WebSocketWire, asked: Handshake, grant: Grant, *, many: bool
-    ) -> None:
-        session = Session(self._admission.engine, grant, wire, many=many)
-        self._lobby.enter(session)
-        ending: list[asyncio.Task[None]] = []
-        session.ended.add_done_callback(lambda _: ending.append(asyncio.ensure_future(end(session, wire))))
+    async def _admit_modern(self, request: web.Request, wire: WebSocketWire, deflate: Deflate, *, many: bool) -> None:
         try:
-            with session.net():
-                if asked.project_id is not None:
-                    project = await self._admission.open(asked.project_id)
-                    session.subscribe(
-                        project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict
-                    )
-                await self._listen(response, session, wire)
-        finally:
-            session.close(Disconnect.NORMAL, "the viewer left")
-            # The callback that makes the task of ending runs in the loop's next turn.
-            await asyncio.sleep(0)
-            await asyncio.gather(*ending)
+            with self._admission.reading(self.name):
+                asked = handshake(request, self.name, self._admission.engine.limits, many=many)
+                wire.encoding = self._encoding(request, deflate, modern=True)
+            grant = await self._admission.admit(asked)
+        except Refused as refused:
+            self._lobby.see_off(refuse(wire, refused))
+            return
+        await self._enter(wire, grant, many=many).begin(self._admission, asked)
 
-    async def _listen(self, response: web.WebSocketResponse, session: Session, wire: WebSocketWire) -> None:
-        while True:
-            message = await response.receive()
-            if message.type in GONE:
-                return
-            if message.type is WSMsgType.ERROR:
-                session.close(*broken(response.close_code))
-                return
-            if not session.count_frame():
-                return
-            if message.type is WSMsgType.TEXT:
-                await hear(session, self._admission, message.data)
-            elif message.type is WSMsgType.PING:
-                wire.push(pong_frame(message.data))
-            elif message.type is WSMsgType.BINARY:
-                session.close(Disconnect.BAD_REQUEST, "binary frames are not spoken here; send JSON as text")
+    def _enter(self, wire: WebSocketWire, grant: Grant, *, many: bool) -> Session:
+        # No await since the place was taken: whoever is cancelled in between would keep it.
+        session = wire.session = Session(self._admission.engine, grant, wire, many=many)
+        self._lobby.enter(session)
+        return session
+
+
+async def within(session: Session, work: Coroutine[Any, Any, None]) -> None:
+    """Do what a viewer asked for; whatever breaks ends its session."""
+    with session.net():
+        await work
 
 
 def upgrade_required() -> web.Response:
@@ -175,24 +204,10 @@ def upgrade_required() -> web.Response:
     )
 
 
-def broken(code: int | None) -> tuple[Disconnect, str]:
-    """Return the ending for a frame that the library has refused and answered already."""
-    if code == Disconnect.MESSAGE_TOO_BIG.code:
-        return Disconnect.MESSAGE_TOO_BIG, f"a message is at most {MAX_FRAME} bytes"
-    return Disconnect.BAD_REQUEST, "a frame broke RFC 6455"
-
-
 async def refuse(wire: WebSocketWire, refused: Refused) -> None:
     """Tell a modern viewer why it is not let in: details in a notice, then the close code."""
     disconnect = refused.disconnect
     if refused.data:
         notice = Notice(code=disconnect.name, detail=refused.sentence, data=refused.data)
-        wire.write(text_frame(codec.encode(notice)))
+        wire.push(text_frame(codec.encode(notice)))
     await wire.close(disconnect, refused.sentence, disconnect.retry_after_ms)
-
-
-async def end(session: Session, wire: WebSocketWire) -> None:
-    """Close the socket of a session that has ended."""
-    ending = session.ended.result()
-    with suppress(ConnectionError):
-        await wire.close(ending.disconnect, ending.sentence, ending.retry_after_ms)

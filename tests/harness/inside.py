@@ -86,6 +86,8 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
         async with aiohttp.ClientSession() as http:
             yield InsideRelay(listener.address, rooms, http)
     finally:
+        rooms.admission.draining = True
+        await rooms.lobby.empty(0)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

@@ -257,7 +257,9 @@ class Watcher:
     async def says(self, command: object) -> None:
         """Send a text frame."""
         text = command if isinstance(command, str) else msgspec.json.encode(command).decode()
-        await hear(self.session, self.relay.admission, text)
+        work = hear(self.session, self.relay.admission, text)
+        if work is not None:
+            await work
         await settle(20)
 
     def frames(self) -> list[dict[str, Any]]:

@@ -8,12 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from relayd.transports.frames import SseEncoding
-from relayd.transports.wire import HIGH_WATER, SocketWire
+from relayd.transports.wire import HIGH_WATER, OpenEnded, SocketWire
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.raw import RawSocket, upgraded
 from tests.harness.viewer import log, watch
 
-SECONDS = 15.0
 PATH = "/ws/admin/agent-swarm/p?batch=1&token={}"
 LARGE = "x" * 16_000
 
@@ -74,11 +73,11 @@ async def leave_while_written_to() -> None:
     wires: asyncio.Future[SocketWire] = asyncio.get_running_loop().create_future()
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        wires.set_result(
-            SocketWire(request, await response.prepare(request), SseEncoding(batch=False, chunked=False), answers=False)
-        )
-        await asyncio.sleep(SECONDS)
+        response = OpenEnded()
+        await response.prepare(request)
+        wire = SocketWire(SseEncoding(batch=False, chunked=False))
+        assert wire.take_over(request)
+        wires.set_result(wire)
         return response
 
     app = web.Application()

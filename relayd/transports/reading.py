@@ -1,0 +1,157 @@
+"""
+The receiving half of a WebSocket (RFC 6455 5, RFC 7692): bytes of a viewer become frames; it does no I/O.
+
+Law 1: nothing is kept between two messages.  Each compressed one is inflated with a fresh context, which the handshake
+has told the viewer (`client_no_context_takeover`), so an idle viewer costs no window.
+Law 2: a message is refused as soon as it is known to be too long, not once it has been stored.
+"""
+
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from relayd.protocol.disconnect import Disconnect
+
+__all__ = ["BINARY", "CLOSE", "PING", "PONG", "TEXT", "BrokenFrame", "Frame", "FrameReader"]
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+DATA, CONTROL = {CONTINUATION, TEXT, BINARY}, {CLOSE, PING, PONG}
+
+FIN, RSV1, RSV, OPCODE = 0x80, 0x40, 0x70, 0x0F
+MASKED, SIZE = 0x80, 0x7F
+SIZE_16, SIZE_64 = 126, 127
+CONTROL_BYTES = 125
+
+PROTOCOL_ERROR, BAD_DATA = 1002, 1007
+TAIL = b"\x00\x00\xff\xff"
+"""What a sender cuts off a compressed message (RFC 7692 7.2.1)."""
+
+
+class Frame(NamedTuple):
+    """A whole message, or a control frame."""
+
+    opcode: int
+    payload: bytes
+    text: str = ""
+    """The payload of a text message."""
+
+
+class BrokenFrame(Exception):
+    """The viewer broke the protocol; nothing that follows can be read."""
+
+    def __init__(self, code: int, disconnect: Disconnect, sentence: str) -> None:
+        """Keep the close code of RFC 6455 7.4.1, the ending it counts as, and the reason."""
+        super().__init__(sentence)
+        self.code = code
+        self.disconnect = disconnect
+        self.sentence = sentence
+
+
+class FrameReader:
+    """What one viewer has sent that is not yet a whole message."""
+
+    __slots__ = ("_compressed", "_deflate", "_held", "_limit", "_opcode", "_parts")
+
+    def __init__(self, *, limit: int, deflate: bool) -> None:
+        """Take messages of up to `limit` bytes; compressed ones if `deflate` was negotiated."""
+        self._limit = limit
+        self._deflate = deflate
+        self._held = b""
+        self._parts: list[bytes] = []
+        self._opcode = CONTINUATION
+        """Of the message whose fragments are coming; CONTINUATION between messages."""
+        self._compressed = False
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield what is whole by now; raises BrokenFrame behind the last good one."""
+        held, at = self._held + data, 0
+        try:
+            while (end := self._end(held, at)) is not None:
+                frame = self._take(held[at], held[at + 1], held[at:end])
+                at = end
+                if frame is not None:
+                    yield frame
+        finally:
+            self._held = held[at:]
+
+    def _end(self, held: bytes, at: int) -> int | None:
+        """Return where the frame at a position ends, None while that can't be told; raises BrokenFrame."""
+        have = len(held) - at
+        if have < 2:  # noqa: PLR2004  # the fixed part of a head
+            return None
+        first, second = held[at], held[at + 1]
+        self._check(first, second)
+        size, head = second & SIZE, 6
+        if size >= SIZE_16:
+            head += 2 if size == SIZE_16 else 8
+            if have < head:
+                return None
+            size = int.from_bytes(held[at + 2 : at + head - 4])
+        if (first & OPCODE) in DATA and size + sum(map(len, self._parts)) > self._limit:
+            raise self._too_big()
+        return at + head + size if have >= head + size else None
+
+    def _check(self, first: int, second: int) -> None:
+        opcode = first & OPCODE
+        if not second & MASKED:
+            raise broken("frames of a viewer are masked (5.1)")
+        if opcode in CONTROL:
+            if not first & FIN or second & SIZE > CONTROL_BYTES:
+                raise broken("a control frame is whole and at most 125 bytes long (5.5)")
+        elif opcode not in DATA:
+            raise broken(f"there is no frame of opcode {opcode} (5.2)")
+        elif (opcode == CONTINUATION) == (self._opcode == CONTINUATION):
+            raise broken("fragments belong to one message, begun by its first (5.4)")
+        allowed = RSV1 if self._deflate and opcode in {TEXT, BINARY} else 0
+        if first & RSV & ~allowed:
+            raise broken("a reserved bit is set that no extension has negotiated (5.2)")
+
+    def _take(self, first: int, second: int, frame: bytes) -> Frame | None:
+        """Return what a frame completes, None for a fragment; raises BrokenFrame."""
+        opcode, size = first & OPCODE, second & SIZE
+        head = 6 if size < SIZE_16 else 8 if size == SIZE_16 else 14
+        payload = unmasked(frame[head:], frame[head - 4 : head])
+        if opcode in CONTROL:
+            return Frame(opcode, payload)
+        if opcode != CONTINUATION:
+            self._opcode, self._compressed = opcode, bool(first & RSV1)
+        self._parts.append(payload)
+        if not first & FIN:
+            return None
+        opcode, payload = self._opcode, b"".join(self._parts)
+        self._opcode, self._parts = CONTINUATION, []
+        if self._compressed:
+            payload = self._inflated(payload)
+        if opcode == BINARY:
+            return Frame(opcode, payload)
+        try:
+            return Frame(opcode, payload, payload.decode())
+        except UnicodeDecodeError as error:
+            raise BrokenFrame(BAD_DATA, Disconnect.BAD_REQUEST, "a text is UTF-8 (5.6)") from error
+
+    def _inflated(self, payload: bytes) -> bytes:
+        # A negative number asks zlib for raw deflate; a viewer may use up to 15 bits, for it was not asked for less.
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            text = inflater.decompress(payload + TAIL, self._limit + 1)
+        except zlib.error as error:
+            raise BrokenFrame(BAD_DATA, Disconnect.BAD_REQUEST, "a message can't be inflated") from error
+        if len(text) > self._limit:
+            raise self._too_big()
+        return text
+
+    def _too_big(self) -> BrokenFrame:
+        ending = Disconnect.MESSAGE_TOO_BIG
+        return BrokenFrame(ending.code, ending, f"a message is at most {self._limit} bytes")
+
+
+def broken(what: str) -> BrokenFrame:
+    """Return the error for a frame that is none."""
+    return BrokenFrame(PROTOCOL_ERROR, Disconnect.BAD_REQUEST, f"RFC 6455: {what}")
+
+
+def unmasked(payload: bytes, mask: bytes) -> bytes:
+    """Return the payload as it was before it was masked, or the other way round (RFC 6455 5.3)."""
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload) ^ int.from_bytes(key)).to_bytes(size)
