@@ -15,3 +15,7 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds that never go back."""
         return time.monotonic()
+
+    def spent(self) -> float:
+        """Return the seconds of CPU that this thread has used."""
+        return time.thread_time()

@@ -19,6 +19,7 @@ from relayd.relay.keeper import Keeper
 from relayd.relay.lobby import Lobby
 from relayd.relay.past import Past
 from relayd.relay.subscription import WatchedLog
+from relayd.relay.turnstile import Turnstile
 from relayd.telemetry import catalogue, logs
 from relayd.telemetry.health import Health
 from relayd.telemetry.loop import LoopLag
@@ -81,6 +82,7 @@ async def furnish(config: Config) -> Rooms:
         observer=observer,
         clock=clock,
         limits=limits,
+        turnstile=Turnstile(),
     )
     keeper = Keeper(past, position, replays=source.replays, observer=observer, clock=clock, limits=limits)
     admission = Admission(engine)

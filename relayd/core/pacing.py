@@ -52,8 +52,9 @@ class Governor:
     """
     One load governor for the process: under overload batches grow instead of queues.
 
-    It compares the time spent flushing with the time that passed.  Above half, all intervals double, up to five
-    (ten when out of breath) times the interval of the pace; below a quarter they shrink again.
+    It compares the CPU time spent flushing with the time that passed: a neighbour on the core is no load of ours.
+    Above half, all intervals double, up to five (ten when out of breath) times the interval of the pace; below a
+    quarter they shrink again.
     """
 
     __slots__ = ("_busy", "_since", "slowdown")

@@ -10,7 +10,7 @@ __all__ = ["Clock", "Observer"]
 
 
 class Clock(Protocol):
-    """The two clocks: `now` for people (Unix seconds), `monotonic` for intervals."""
+    """The three clocks: `now` for people (Unix seconds), `monotonic` for intervals, `spent` for work."""
 
     def now(self) -> float:
         """Return Unix seconds."""
@@ -18,6 +18,10 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that never go back."""
+        ...
+
+    def spent(self) -> float:
+        """Return the seconds of CPU that this thread has used: what neighbours use makes no load of ours."""
         ...
 
 

@@ -112,6 +112,7 @@ class Admission:
     async def admit(self, handshake: Handshake) -> Grant:
         """Return a grant that holds a place; raises Refused, the later the oftener that address is refused."""
         began = self.engine.clock.monotonic()
+        await self.engine.turnstile.enter()
         try:
             grant = await self._admit(handshake)
         except Refused as refused:

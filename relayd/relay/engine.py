@@ -10,6 +10,7 @@ from relayd.relay.fanout import Fanout
 from relayd.relay.limits import Limits
 from relayd.relay.past import Past
 from relayd.relay.subscription import WatchedLog
+from relayd.relay.turnstile import Turnstile
 
 __all__ = ["Engine"]
 
@@ -27,6 +28,7 @@ class Engine(Struct, kw_only=True):
     observer: Observer
     clock: Clock
     limits: Limits
+    turnstile: Turnstile
 
     async def decide(self, viewer: Viewer, facts: ProjectFacts) -> Decision:
         """Say whether a viewer may see a project: any authorizer grants."""

@@ -62,6 +62,8 @@ class Session:
         self.engine = engine
         self.grant = grant
         self.wire = wire
+        self.push = wire.push
+        """Write now, or refuse and write nothing; the wire's own, so that a frame takes no detour."""
         self.many = many
         self.subscriptions: dict[str, Subscription] = {}
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -126,10 +128,6 @@ class Session:
         """How the viewer reads."""
         return self.wire.encoding
 
-    def push(self, payload: bytes) -> bool:
-        """Write now, or refuse and write nothing."""
-        return self.wire.push(payload)
-
     def stir(self, subscription: Subscription) -> None:
         """Hand news over to the bundle."""
         self._bundle.stir(subscription)
@@ -145,6 +143,9 @@ class Session:
         try:
             with self.net():
                 await drained(self.wire, self.engine.limits.stuck_seconds)
+                if not self._starts:
+                    # A whole group may have fallen behind at once; who has just been admitted has waited before.
+                    await self.engine.turnstile.enter()
                 while self._behind:
                     subscription = next(iter(self._behind))
                     await self._bring_back(subscription)

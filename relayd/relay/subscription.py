@@ -36,7 +36,7 @@ class Follower(Protocol):
 class Subscription:
     """A follower, a project and a selection; identity is equality, so that a channel can hold it."""
 
-    __slots__ = ("follower", "gap", "index", "passed", "project", "selection")
+    __slots__ = ("follower", "gap", "index", "passed", "project", "push", "selection")
 
     def __init__(self, follower: Follower, project: "Watched", selection: Selection) -> None:
         """Begin before everything; whoever opens it says where it stands."""
@@ -49,6 +49,8 @@ class Subscription:
         """Of the next entry in the timeline; known once it has been live, and while it is served on its own."""
         self.gap = ""
         """Why its past is not whole any more; told before anything else."""
+        self.push = follower.push
+        """Write now, or refuse and write nothing; the follower's own, for it is called once a viewer and frame."""
 
     @property
     def key(self) -> Key:
@@ -67,10 +69,6 @@ class Subscription:
         if self.live and index == self.project.timeline.end:
             return log.head_cursor()
         return passed.cursor
-
-    def push(self, payload: bytes) -> bool:
-        """Write now, or refuse and write nothing."""
-        return self.follower.push(payload)
 
     def fall_behind(self, passed: Passed, gap: str = "") -> None:
         """Leave the live viewers; with a gap, what lies between is given up, and said so."""

@@ -19,7 +19,7 @@ LATE = 1e-6
 
 
 class FakeClock:
-    """Both clocks; they stand still until the test moves them, or a loop that lives by them has nothing else to do."""
+    """All clocks; they stand still until the test moves them, or a loop that lives by them has nothing else to do."""
 
     def __init__(self, *, now: float = 1_700_000_000.0, monotonic: float = 1_000.0) -> None:
         self.time = now
@@ -33,8 +33,12 @@ class FakeClock:
         """Return seconds that never go back."""
         return self.ticks
 
+    def spent(self) -> float:
+        """Return the seconds that passed: whoever lets time pass here has worked all the while."""
+        return self.ticks
+
     def advance(self, seconds: float) -> None:
-        """Let time pass on both."""
+        """Let time pass on all."""
         self.time += seconds
         self.ticks += seconds
 

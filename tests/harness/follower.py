@@ -21,6 +21,7 @@ class WallClock:
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
+    spent = staticmethod(time.thread_time)
 
 
 def receipt(delivery: Delivery) -> Receipt:

@@ -26,6 +26,7 @@ from relayd.relay.past import Past
 from relayd.relay.poll import Answer, Poll
 from relayd.relay.session import Session
 from relayd.relay.subscription import Subscription, WatchedLog
+from relayd.relay.turnstile import Turnstile
 from relayd.testing.journal import FakeJournal
 from relayd.testing.sources import FakeSource
 from relayd.testing.viewers import FakeAuthorizer, FakeEncoding, FakeVerifier, FakeWire
@@ -103,6 +104,7 @@ class Relay:
             observer=self.observer,
             clock=self.clock,
             limits=limits,
+            turnstile=Turnstile(),
         )
         self.keeper: Keeper
         self.admission = Admission(self.engine)

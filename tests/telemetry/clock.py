@@ -13,3 +13,6 @@ class HandClock:
 
     def monotonic(self) -> float:
         return self.time
+
+    def spent(self) -> float:
+        return self.time
