@@ -126,24 +126,20 @@ class Log(Generic[Member]):
 
     def apply(self, staging: Staging) -> list[Project[Member]]:
         """Make a batch part of the log and return the projects it touched, each once."""
-        touched: dict[str, Project[Member]] = {}
         for body in staging.bodies:
             self.marks.put(body.offset, body.fingerprint)
             self.repeats.remember(body.repeat_keys)
-            for message, entry in body.entries:
-                project = touched.get(message.project_id)
-                if project is None:
-                    # Taking it out and putting it back keeps the coldest first.
-                    project = self.projects.pop(message.project_id, None) or Project(message.project_id)
-                    touched[message.project_id] = self.projects[message.project_id] = project
-                project.timeline.record(entry)
-                self.nbytes += len(entry.payload)
-                fold(project.state, message, entry.received_at)
-                project.state.cursor = entry.cursor
-                project.place = entry.place
-                project.dirty = True
-            self.head = self.end_of(body.offset)
-        return list(touched.values())
+        touched: list[Project[Member]] = []
+        for project_id, said in staging.projects.items():
+            # Taking it out and putting it back keeps the coldest first.
+            project = self.projects.pop(project_id, None) or Project(project_id)
+            self.projects[project_id] = project
+            project.record(said)
+            touched.append(project)
+        self.nbytes += staging.nbytes
+        if staging.bodies:
+            self.head = self.end_of(staging.bodies[-1].offset)
+        return touched
 
     def begin_at(self, offset: int) -> Floor:
         """Note that reading began in the middle of the log: nothing below that offset was ever seen."""
@@ -183,8 +179,9 @@ class Log(Generic[Member]):
         Beyond that the oldest entries of the coldest projects go, an eighth of all, to trim seldom; so a hot project
         keeps what its viewers have yet to be sent.
         """
+        most = events + events // 4
         for project in touched:
-            if len(project.timeline) > events + events // 4:
+            if len(project.timeline) > most:
                 self._drop(project, len(project.timeline) - events)
         if self.nbytes <= nbytes:
             return

@@ -1,15 +1,16 @@
 """The fold of a project's events into its snapshot, and all that the relay holds of a project."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic
 
 from relayd.core.access import ProjectFacts
 from relayd.core.channel import Channel, Member
 from relayd.core.snapshot import Agent, Failure, Snapshot
-from relayd.core.timeline import Timeline
+from relayd.core.timeline import Entry, Timeline
 from relayd.protocol.cursor import Place
 from relayd.protocol.messages import (
     MAX_NAME,
+    TYPES,
     AgentStatusUpdate,
     Message,
     ProjectCompleted,
@@ -36,9 +37,8 @@ URLS = ("url", "completion_url", "deployment_url")
 
 def fold(state: Snapshot, message: Message, received_at: float) -> None:
     """Bring the state up to a message; idle times use the relay's clock, durations the producer's."""
-    kind = type(message)
-    FOLDS[kind](state, message, received_at)
-    name = str(kind.__struct_config__.tag)
+    name, follow = FOLDS[type(message)]
+    follow(state, message, received_at)
     state.counts[name] = state.counts.get(name, 0) + 1
     state.updated_at = received_at
     if message.usage:
@@ -174,7 +174,7 @@ def erred(state: Snapshot, message: ProjectError, _: float) -> None:
         state.message = error
 
 
-FOLDS: dict[type[Message], Callable[[Snapshot, Any, float], None]] = {
+FOLLOWING: dict[type[Message], Callable[[Snapshot, Any, float], None]] = {
     ProjectStarted: started,
     ProjectProgress: progressed,
     AgentStatusUpdate: agent_moved,
@@ -183,6 +183,11 @@ FOLDS: dict[type[Message], Callable[[Snapshot, Any, float], None]] = {
     ProjectCompleted: completed,
     ProjectError: erred,
 }
+
+FOLDS: dict[type[Message], tuple[str, Callable[[Snapshot, Any, float], None]]] = {
+    kind: (name, FOLLOWING[kind]) for name, kind in TYPES.items()
+}
+"""By message: under which name it is counted, and what it changes."""
 
 
 class Project(Generic[Member]):
@@ -200,6 +205,15 @@ class Project(Generic[Member]):
         """Place of its newest event."""
         self.dirty = False
         """Its state is newer than the snapshot in the journal."""
+
+    def record(self, said: Sequence[tuple[Message, Entry]]) -> None:
+        """Take in its messages of a batch, at least one, with their entries in the log's order."""
+        state = self.state
+        self.timeline.record([entry for _, entry in said])
+        for message, entry in said:
+            fold(state, message, entry.received_at)
+        last = said[-1][1]
+        state.cursor, self.place, self.dirty = last.cursor, last.place, True
 
     @property
     def facts(self) -> ProjectFacts:

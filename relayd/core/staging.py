@@ -1,6 +1,7 @@
 """A batch of bodies on its way into the log: places, repeats and bytes are settled, nothing has changed yet."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -16,11 +17,18 @@ __all__ = ["Said", "StagedBody", "Staging"]
 NAMES: dict[type[Message], str] = {kind: name for name, kind in TYPES.items()}
 
 
-class Said(Struct, frozen=True, gc=False):
-    """What one raw event said: its messages (none if it could not be understood) and the id it is recognised by."""
+class Said(Protocol):
+    """What one raw event said; a dialect's items are taken as they are."""
 
-    messages: Sequence[Message]
-    message_id: str | None = None
+    @property
+    def messages(self) -> Sequence[Message]:
+        """None if it could not be understood."""
+        ...
+
+    @property
+    def message_id(self) -> str | None:
+        """By which it is recognised."""
+        ...
 
 
 class StagedBody(Struct, frozen=True, gc=False):
@@ -32,10 +40,11 @@ class StagedBody(Struct, frozen=True, gc=False):
     repeat_keys: Sequence[int]
     """Keys of the ids in it that were new."""
     repeated: int
+    cursors: BodyCursors
 
 
 class Staging:
-    """Takes bodies in the log's order; ask it for `bodies` when the batch is full."""
+    """Takes bodies in the log's order; ask it for `bodies`, or for `projects`, when the batch is full."""
 
     def __init__(self, log: bytes, epoch: int, window: RepeatWindow) -> None:
         """Begin a batch of the log with that identity, behind what the window has seen."""
@@ -43,6 +52,10 @@ class Staging:
         self.epoch = epoch
         self._seen = Foresight(window)
         self.bodies: list[StagedBody] = []
+        self.projects: dict[str, list[tuple[Message, Entry]]] = {}
+        """The same entries by project: sorted once, for all who go through them."""
+        self.nbytes = 0
+        """Of all payloads."""
 
     def add(self, offset: int, fingerprint: bytes, received_at: float, said: Sequence[Said]) -> StagedBody:
         """Give the body's events their places and bytes; a repeat keeps its place and says nothing."""
@@ -50,6 +63,7 @@ class Staging:
         keys: list[int] = []
         repeated = 0
         cursors = BodyCursors(self._log, offset, fingerprint)
+        epoch, projects = self.epoch, self.projects
         for item, event in enumerate(said):
             # A rejected event is no repeat and does not count as seen: it may be published again once it is understood.
             if event.message_id is not None and event.messages:
@@ -60,9 +74,17 @@ class Staging:
                 self._seen.remember(key)
                 keys.append(key)
             for part, message in enumerate(event.messages):
-                place = Place(self.epoch, offset, item, part)
-                entries.append((message, entry(place, cursors.text(item, part), received_at, message)))
-        body = StagedBody(offset, fingerprint, entries, keys, repeated)
+                # What `Place(…)` does, without the step through its own `__new__`, which costs as much again.
+                place = tuple.__new__(Place, (epoch, offset, item, part))
+                new = entry(place, cursors.text(item, part), received_at, message)
+                self.nbytes += len(new.payload)
+                both = (message, new)
+                entries.append(both)
+                try:
+                    projects[message.project_id].append(both)
+                except KeyError:
+                    projects[message.project_id] = [both]
+        body = StagedBody(offset, fingerprint, entries, keys, repeated, cursors)
         self.bodies.append(body)
         return body
 

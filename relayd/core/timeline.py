@@ -61,10 +61,10 @@ class Timeline:
         """Return how many entries are in memory."""
         return len(self._entries)
 
-    def record(self, entry: Entry) -> None:
-        """Append an entry; its place is after all that are here."""
-        self._entries.append(entry)
-        self.nbytes += len(entry.payload)
+    def record(self, entries: Sequence[Entry]) -> None:
+        """Append entries in the log's order; their places are after all that are here."""
+        self._entries += entries
+        self.nbytes += sum([len(entry.payload) for entry in entries])
 
     def index_after(self, place: Place) -> int | None:
         """Return the index of the first entry after a place, None when memory does not reach back to it."""

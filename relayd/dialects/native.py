@@ -56,8 +56,9 @@ class NativeDialect:
             return [rejected(delivery, Reason.NOT_JSON, f"an empty body; {MEND}")]
         # In a body that is no larger than one event may be, no bound can be passed.
         if body.startswith(b"[") and len(body) <= MAX_EVENT_BYTES and (events := read_exact_list(body)) is not None:
+            name = delivery.message_id
             return [
-                Item(messages=(event,), message_id=take_id(event) or name_of(delivery, index))
+                Item(messages=(event,), message_id=take_id(event) or (f"{name}/{index}" if name else None))
                 for index, event in enumerate(events)
             ]
         pieces = cut(body)
@@ -140,7 +141,7 @@ def adopt(event: Event) -> bool:
     event.synthetic = False
     if event.usage is not None and read_usage(event.usage) is None:
         return False
-    return not isinstance(event, WorkflowLog) or is_flat(event.fields)
+    return not isinstance(event, WorkflowLog) or event.fields is None or is_flat(event.fields)
 
 
 def take_id(event: Event) -> str | None:

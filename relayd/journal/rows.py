@@ -98,7 +98,10 @@ ID = msgspec.json.Decoder(Id)
 
 def chunks(entries: Sequence[Entry]) -> Iterator[Chunk]:
     """Cut a project's entries of one commit into chunks; raises JournalError for a payload with a line feed."""
-    for epoch, run in groupby(entries, key=lambda one: one.place.epoch):
+    first, last = entries[0].place.epoch, entries[-1].place.epoch
+    # They are in the log's order, so where the ends are of one log all are.
+    runs = [(first, entries)] if first == last else groupby(entries, key=lambda one: one.place.epoch)
+    for epoch, run in runs:
         part: list[Entry] = []
         size = 0
         for one in run:

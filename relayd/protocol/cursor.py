@@ -98,8 +98,7 @@ def fingerprint(log: bytes, message_id: str | None, body: bytes) -> bytes:
     digest = blake2b(log, digest_size=6)
     # The length keeps (id "a", body "b…") and (id "ab", body "…") apart.
     name = b"" if message_id is None else message_id.encode("utf-8", "surrogatepass")
-    digest.update(b"%d:" % len(name))
-    digest.update(name)
+    digest.update(b"%d:%b" % (len(name), name))
     digest.update(body)
     return digest.digest()
 

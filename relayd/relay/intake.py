@@ -6,15 +6,16 @@ journal in between, before anything changed.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from relayd.core.staging import Said, StagedBody, Staging
+from relayd.core.staging import StagedBody, Staging
 from relayd.dialects.delivery import Delivery, Dialect, Item, Reason
 from relayd.ports import JournalError, LogBreak, Position, Receipt, Rejected
 from relayd.protocol import codec
-from relayd.protocol.cursor import Cursor, fingerprint
+from relayd.protocol.cursor import Place, fingerprint
 from relayd.relay.engine import Engine
 from relayd.relay.keeper import Keeper
 
@@ -87,7 +88,13 @@ class Intake:
             self._keeper.raise_floor(log.begin_at(deliveries[0].offset))
         staging = log.stage()
         bodies = [self._stage(staging, reading) for reading in readings]
-        rejected = [event for reading in readings for event in self._rejected(reading, staging.epoch)]
+        receipts = [receipt(reading, body) for reading, body in zip(readings, bodies, strict=True)]
+        rejected = [
+            event
+            for told, reading, body in zip(receipts, readings, bodies, strict=True)
+            if told.rejected
+            for event in refused(reading, body, staging.epoch)
+        ]
         if source.replays:
             touched = log.apply(staging)
             self._keeper.keep(staging, rejected, touched)
@@ -99,11 +106,11 @@ class Intake:
                 return
             touched = log.apply(staging)
             self._keeper.note(touched)
-        self._engine.fanout.flush(touched)
-        self._tell(bodies, rejected)
+        self._engine.fanout.flush([project for project in touched if project.channel])
+        self._tell(staging, rejected)
         limits = self._engine.limits
         log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)
-        source.settle([self._receipt(reading, body) for reading, body in zip(readings, bodies, strict=True)])
+        source.settle(receipts)
         await self._keeper.room()
 
     def _read(self, delivery: Delivery) -> Sequence[Item]:
@@ -120,61 +127,55 @@ class Intake:
     def _stage(self, staging: Staging, reading: Reading) -> StagedBody:
         delivery = reading.delivery
         mark = fingerprint(self._engine.log.identity, delivery.message_id, delivery.body)
-        said = [Said(item.messages, item.message_id) for item in reading.items]
-        return staging.add(delivery.offset, mark, delivery.received_at, said)
+        return staging.add(delivery.offset, mark, delivery.received_at, reading.items)
 
-    def _rejected(self, reading: Reading, epoch: int) -> Iterator[Rejected]:
-        delivery = reading.delivery
-        for number, item in enumerate(reading.items):
-            if item.reason is None:
-                continue
-            cursor = self._cursor(delivery, number)
-            yield Rejected(
-                cursor=str(cursor),
-                place=cursor.place(epoch),
-                reason=item.reason.value,
-                detail=item.detail,
-                headers={
-                    **delivery.headers,
-                    **{
-                        name: value
-                        for name in ("message_id", "content_type", "exchange", "user_id")
-                        if (value := getattr(delivery, name)) is not None
-                    },
-                },
-                body=item.raw[:KEPT_BYTES],
-                received_at=delivery.received_at,
-                truncated=len(item.raw) > KEPT_BYTES,
-            )
-
-    def _cursor(self, delivery: Delivery, item: int) -> Cursor:
-        identity = self._engine.log.identity
-        return Cursor(identity, delivery.offset, item, 0, fingerprint(identity, delivery.message_id, delivery.body))
-
-    def _receipt(self, reading: Reading, body: StagedBody) -> Receipt:
-        items = reading.items
-        return Receipt(
-            delivery=reading.delivery,
-            cursor=str(self._cursor(reading.delivery, max(0, len(items) - 1))),
-            accepted=len(items) - body.repeated - sum(item.reason is not None for item in items),
-            repeated=body.repeated,
-            rejected=[item for item in items if item.reason is not None],
-        )
-
-    def _tell(self, bodies: Sequence[StagedBody], rejected: Sequence[Rejected]) -> None:
+    def _tell(self, staging: Staging, rejected: Sequence[Rejected]) -> None:
         observer = self._engine.observer
-        counts: dict[str, int] = {}
-        nbytes = 0
-        for body in bodies:
-            for _, entry in body.entries:
-                counts[entry.type] = counts.get(entry.type, 0) + 1
-                nbytes += len(entry.payload)
+        counts = Counter([entry.type for said in staging.projects.values() for _, entry in said])
         if counts:
-            observer.ingested(counts, nbytes)
-        if repeated := sum(body.repeated for body in bodies):
+            observer.ingested(counts, staging.nbytes)
+        if repeated := sum([body.repeated for body in staging.bodies]):
             observer.repeated(repeated)
         for event in rejected:
             observer.rejected(event)
+
+
+def refused(reading: Reading, body: StagedBody, epoch: int) -> Iterator[Rejected]:
+    """Return the events of a body that could not be understood, as the journal keeps them."""
+    delivery = reading.delivery
+    for number, item in enumerate(reading.items):
+        if item.reason is None:
+            continue
+        yield Rejected(
+            cursor=body.cursors.text(number, 0),
+            place=Place(epoch, body.offset, number),
+            reason=item.reason.value,
+            detail=item.detail,
+            headers={
+                **delivery.headers,
+                **{
+                    name: value
+                    for name in ("message_id", "content_type", "exchange", "user_id")
+                    if (value := getattr(delivery, name)) is not None
+                },
+            },
+            body=item.raw[:KEPT_BYTES],
+            received_at=delivery.received_at,
+            truncated=len(item.raw) > KEPT_BYTES,
+        )
+
+
+def receipt(reading: Reading, body: StagedBody) -> Receipt:
+    """Return what became of a body."""
+    items = reading.items
+    rejected = [item for item in items if item.reason is not None]
+    return Receipt(
+        delivery=reading.delivery,
+        cursor=body.cursors.text(max(0, len(items) - 1), 0),
+        accepted=len(items) - body.repeated - len(rejected),
+        repeated=body.repeated,
+        rejected=rejected,
+    )
 
 
 def slices(batch: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:

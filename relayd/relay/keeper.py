@@ -49,11 +49,10 @@ class Pending:
         """Add a batch."""
         for body in staging.bodies:
             self.bodies.append(Body(staging.epoch, body.offset, body.fingerprint, body.repeat_keys))
-            for message, entry in body.entries:
-                self.entries.setdefault(message.project_id, []).append(entry)
-                self.nbytes += len(entry.payload)
             self.events += len(body.entries)
-        self.nbytes += sum(len(item.body) for item in rejected)
+        for project_id, said in staging.projects.items():
+            self.entries.setdefault(project_id, []).extend([entry for _, entry in said])
+        self.nbytes += staging.nbytes + sum(len(item.body) for item in rejected)
         self.rejected += rejected
 
     @property
@@ -102,7 +101,7 @@ class Keeper:
 
     def note(self, touched: Sequence[Watched]) -> None:
         """Note projects whose snapshots are no longer true."""
-        self._dirty.update((project.id, project) for project in touched)
+        self._dirty |= {project.id: project for project in touched}
 
     def raise_floor(self, floor: Floor) -> None:
         """Note a floor of all projects; it is written with the next batch, for it belongs to what comes after it."""

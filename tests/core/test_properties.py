@@ -19,8 +19,8 @@ from relayd.core.project import Project
 from relayd.core.repeats import repeat_key
 from relayd.core.selection import select
 from relayd.core.snapshot import Snapshot
-from relayd.core.staging import Said
 from relayd.core.timeline import Entry
+from relayd.dialects.delivery import Item
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BEGINNING, Cursor, Place, decode
 from tests.core.words import NAME, at, line, mark, said
@@ -46,7 +46,7 @@ batches = st.lists(st.tuples(st.integers(1, 2), bodies), min_size=3, max_size=6)
 selections = st.sampled_from([EVERYTHING, Selection(level="error"), Selection(agent=frozenset({"coder"}))])
 
 
-def heard(offset: int, events: tuple[Event, ...]) -> list[Said]:
+def heard(offset: int, events: tuple[Event, ...]) -> list[Item]:
     """Return what the events of a body say; their texts, levels and agents follow from where they stand."""
     return [
         said(

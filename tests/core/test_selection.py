@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayd.core.selection import collapse, select
-from relayd.core.staging import Said
 from relayd.core.timeline import Entry
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.messages import (
@@ -20,7 +19,7 @@ from relayd.protocol.messages import (
     ProjectStarted,
     WorkflowStageUpdate,
 )
-from tests.core.words import NOW, PROJECT, grown, line, mark
+from tests.core.words import NOW, PROJECT, grown, line, mark, said
 from tests.protocol.strategies import events, quick
 
 WHAT: dict[str, Any] = {"project_id": PROJECT, "timestamp": NOW}
@@ -28,7 +27,7 @@ WHAT: dict[str, Any] = {"project_id": PROJECT, "timestamp": NOW}
 
 def entries_of(*messages: Message) -> list[Entry]:
     """Return messages as entries of a log."""
-    body = grown().stage().add(0, mark(0), NOW, [Said([message]) for message in messages])
+    body = grown().stage().add(0, mark(0), NOW, [said(message) for message in messages])
     return [entry for _, entry in body.entries]
 
 

@@ -20,7 +20,7 @@ def test_a_new_timeline_is_empty_and_whole() -> None:
 def test_what_is_recorded_comes_last() -> None:
     """It has the index that was the end."""
     recorded = timeline(1)
-    recorded.record(entry(4))
+    recorded.record([entry(4)])
     assert [1, 4] == offsets(recorded.slice(0, recorded.end))
     assert 2 == recorded.end == len(recorded)
 
@@ -77,7 +77,7 @@ def test_bytes_are_counted() -> None:
     """Those of the payloads: what came and what went."""
     size = len(entry(1).payload)
     kept = timeline(1, 2)
-    kept.record(entry(3))
+    kept.record([entry(3)])
     assert 3 * size == kept.nbytes
     kept.drop(2)
     assert size == kept.nbytes

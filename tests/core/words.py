@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from relayd.core.log import Log
-from relayd.core.staging import Said, StagedBody
+from relayd.core.staging import StagedBody
 from relayd.core.timeline import Entry
+from relayd.dialects.delivery import Item
 from relayd.protocol import codec
 from relayd.protocol.cursor import Cursor, Place, identity
 from relayd.protocol.messages import LEVELS, Message, WorkflowLog
@@ -20,9 +21,9 @@ def line(text: str = "hello", project: str = PROJECT, *, level: str = "info", ag
     return WorkflowLog(project_id=project, timestamp=NOW, level=level, message=text, agent=agent)  # type: ignore[arg-type]
 
 
-def said(*messages: Message, name: str | None = None) -> Said:
+def said(*messages: Message, name: str | None = None) -> Item:
     """Return what one raw event said; without messages it was rejected."""
-    return Said(messages, name)
+    return Item(messages=messages, message_id=name)
 
 
 def mark(offset: int, epoch: int = 0) -> bytes:
@@ -30,7 +31,7 @@ def mark(offset: int, epoch: int = 0) -> bytes:
     return epoch.to_bytes(2, "big") + offset.to_bytes(4, "big")
 
 
-def grow(log: Log[str], offset: int, *events: Said, at: float = NOW) -> StagedBody:
+def grow(log: Log[str], offset: int, *events: Item, at: float = NOW) -> StagedBody:
     """Add one body to a log."""
     staging = log.stage()
     body = staging.add(offset, mark(offset, log.epoch), at, events)

@@ -8,8 +8,9 @@ import msgspec
 
 from relayd.core.access import Viewer
 from relayd.core.log import Log
-from relayd.core.staging import Said, Staging
+from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
+from relayd.dialects.delivery import Item
 from relayd.ports import Floor
 from relayd.presence.memory import MemoryPresence
 from relayd.protocol.cursor import Place, fingerprint
@@ -163,7 +164,7 @@ class Relay:
         """Return one body with these messages, as intake would stage it."""
         staging = self.log.stage()
         mark = fingerprint(self.log.identity, None, b"%d:%d" % (self.log.epoch, self._offset))
-        staging.add(self._offset, mark, self.clock.now(), [Said([message]) for message in messages])
+        staging.add(self._offset, mark, self.clock.now(), [Item(messages=[message]) for message in messages])
         self._offset += 1
         return staging
 
