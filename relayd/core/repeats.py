@@ -41,13 +41,14 @@ class RepeatWindow:
 
     def remember(self, keys: Iterable[int]) -> None:
         """Add keys that are not yet in it; a key seen again keeps its old place."""
+        held, order, size = self._keys, self._order, self.size
         for key in keys:
-            if key in self._keys:
+            if key in held:
                 continue
-            self._keys.add(key)
-            self._order.append(key)
-            if len(self._order) > self.size:
-                self._keys.remove(self._order.popleft())
+            held.add(key)
+            order.append(key)
+            if len(order) > size:
+                held.remove(order.popleft())
 
     def clear(self) -> None:
         """Forget all: the log is another one."""
@@ -63,11 +64,12 @@ class Foresight:
     other events for repeats.
     """
 
-    __slots__ = ("_gone", "_new", "_oldest", "_order", "_room", "_window")
+    __slots__ = ("_gone", "_held", "_new", "_oldest", "_order", "_room")
 
     def __init__(self, window: RepeatWindow) -> None:
         """Begin where the window stands."""
-        self._window = window
+        # Its own window's keys: for each event that is asked, a call costs more than the answer.
+        self._held = window._keys  # noqa: SLF001
         self._oldest = iter(window)
         self._room = window.size - len(window)
         self._gone: set[int] = set()
@@ -76,7 +78,7 @@ class Foresight:
 
     def __contains__(self, key: int) -> bool:
         """Tell whether the key was seen within the window."""
-        return key in self._new or (key in self._window and key not in self._gone)
+        return key in self._new or (key in self._held and key not in self._gone)
 
     def remember(self, key: int) -> None:
         """Add a key that is not in it; the oldest gives way."""
