@@ -31,6 +31,9 @@ __all__ = ["RabbitSource"]
 
 EMPTY_SECONDS = 1.0
 """How long the end of a log may take to show before it counts as empty; here an error costs no event."""
+GATHER_SECONDS = 0.005
+"""While there is a past to read, so long is gathered before it is handed on: what comes is a few messages each time,
+and each time costs.  At the end of the log, where somebody waits for every event, nothing is gathered."""
 STOP_SECONDS = 10.0
 """Longest wait for the reading task after it was told to end; closing a connection is bounded below that."""
 
@@ -95,8 +98,9 @@ class RabbitSource:
                     if follower.done():
                         follower.result()
                     await self._news.wait()
-                batch = self._take()
-                yield batch
+                if len(self._queue) < self._settings.batch and self._health.catching_up:
+                    await asyncio.sleep(GATHER_SECONDS)
+                yield self._take()
         finally:
             follower.cancel()
             await asyncio.wait({follower}, timeout=STOP_SECONDS)

@@ -32,6 +32,11 @@ class Health:
         self._missing_since = None
         self._tried = False
 
+    @property
+    def catching_up(self) -> bool:
+        """What is read stood in the log when the subscription began, as far as is known."""
+        return self._trouble is None and not self._caught_up
+
     def age(self) -> float:
         """Return the seconds since the reader came."""
         return self._monotonic() - self._began

@@ -116,3 +116,17 @@ def test_the_end_is_told(health: Health, clock: Hands) -> None:
     health.connected(None)
     health.ended()
     assert "stopped" == health.state().detail
+
+
+def test_what_is_read_before_the_end_is_known_counts_as_the_past(health: Health) -> None:
+    """Only at the end of the log somebody waits for each event; without a connection nothing is read at all."""
+    assert not health.catching_up
+    health.connected(None)
+    assert health.catching_up
+    health.looked(7)
+    health.handed_on(6)
+    assert health.catching_up
+    health.handed_on(7)
+    assert not health.catching_up
+    health.lost(Lost("gone"))
+    assert not health.catching_up
