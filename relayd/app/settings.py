@@ -42,6 +42,7 @@ def limits_of(config: Config) -> Limits:
         drain_seconds=server.drain_seconds,
         commit_seconds=journal.commit_ms / 1000,
         commit_bytes=journal.commit_kib * 1024,
+        journal_patience_seconds=journal.patience_seconds,
     )
 
 

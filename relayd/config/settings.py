@@ -230,6 +230,13 @@ class Journal(Table):
     commit_kib: int = Field(
         default=1_024, ge=1, le=1_048_576, description="KiB of events after which a transaction is written early."
     )
+    patience_seconds: float = Field(
+        default=60,
+        gt=0,
+        le=86_400,
+        description="Longest wait for one transaction. Meanwhile the broker's acknowledgements are held back; after it "
+        "a relay that reads a stream goes on from memory alone.",
+    )
     rejected_max: int = Field(
         default=10_000,
         ge=0,

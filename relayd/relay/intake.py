@@ -77,7 +77,9 @@ class Intake:
         log, source = self._engine.log, self._engine.source
         log.pinned = {message.project_id for reading in readings for item in reading.items for message in item.messages}
         try:
-            await self._engine.past.open_all(log.pinned)
+            # Most batches need nobody: then nothing is awaited for each of their projects.
+            if missing := [name for name in log.pinned if name not in log.projects and name in log.shelved]:
+                await self._keeper.open_all(missing)
         except JournalError as error:
             # Without its past a project can't go on; without the journal it has none, and all others go on.
             self._keeper.fail(error)

@@ -3,23 +3,30 @@ What is read goes to the journal, with the position it was read at, in one trans
 
 A log that can be read again is shown first and written behind, four times a second.  A log that can't is written
 first: never show what a crash could unmake.
+
+Law: a slow journal holds intake back, and with it the broker's acknowledgements; viewers get what was taken in.  One
+that is too slow for one piece of work is given up like one that fails, but never in the middle of an event that only
+it would hold: whether that was written nobody could tell, so it is waited for, and `/readyz` says so.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 
 from relayd.core.floor import Floor
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
-from relayd.ports import Body, Clock, Commit, JournalError, Observer, Position, ProjectRow, Rejected
+from relayd.ports import Body, Clock, Commit, Journal, JournalError, Observer, Position, ProjectRow, Rejected
 from relayd.relay.limits import Limits
 from relayd.relay.past import Past
 from relayd.relay.subscription import Watched
 
 __all__ = ["Keeper", "Pending"]
+
+T = TypeVar("T")
 
 SNAPSHOT_SECONDS = 5.0
 """Snapshots are written at most so often; what lies between is folded forward when a project is loaded."""
@@ -29,8 +36,13 @@ SNAPSHOTS = 200
 
 RETENTION_SECONDS = 10.0
 
+LATE = "a transaction was not written"
+
 BACKLOG = 8
 """So many full transactions may wait before intake does; then the broker's acks wait, too."""
+
+BODY_BYTES, REJECTED_BYTES = 64, 512
+"""What a body and a rejected event take beside their bytes: repeats have none, and a flood of them must count."""
 
 
 class Pending:
@@ -52,7 +64,8 @@ class Pending:
             self.events += len(body.entries)
         for project_id, said in staging.projects.items():
             self.entries.setdefault(project_id, []).extend([entry for _, entry in said])
-        self.nbytes += staging.nbytes + sum(len(item.body) for item in rejected)
+        self.nbytes += staging.nbytes + BODY_BYTES * len(staging.bodies)
+        self.nbytes += sum(len(item.body) + REJECTED_BYTES for item in rejected)
         self.rejected += rejected
 
     @property
@@ -144,18 +157,31 @@ class Keeper:
             self._observer.journal_failed(error)
             self.trouble = f"the journal can't be written, publishers are refused: {error}"
             raise
-        self.trouble = ""
+
+    async def open_all(self, project_ids: Iterable[str]) -> None:
+        """Bring projects to memory before events of theirs are recorded; raises JournalError."""
+        await self._in_time(self._past.open_all(project_ids), "a project was not read")
 
     async def retain(self) -> None:
         """Let the journal forget what is too old, and memory what is cold, for ever."""
         while True:
-            while await self._past.retain(self._clock.now()):  # noqa: ASYNC110  # work in slices, no waiting
+            while await self._retain():  # noqa: ASYNC110  # work in slices, no waiting
                 await asyncio.sleep(0)
             # One that was folded forward when it was loaded is dirty, too; unwritten it could never be unloaded.
             if self._past.journal is not None:
                 self.note([project for project in self._log.projects.values() if project.dirty])
             self._log.unload(projects=self._limits.projects)
             await asyncio.sleep(RETENTION_SECONDS)
+
+    async def _retain(self) -> bool:
+        work = self._past.retain(self._clock.now())
+        if not self._replays:
+            return await work  # What it drops must be known: a floor that was missed would call a part whole.
+        try:
+            return await self._in_time(work, "what is too old was not dropped")
+        except JournalError as error:
+            self.fail(error)
+            return False
 
     def fail(self, error: JournalError) -> None:
         """Take note of a failure; with a log that can be read again, serve from memory alone from now on."""
@@ -193,7 +219,8 @@ class Keeper:
             return
         began = self._clock.monotonic()
         try:
-            await journal.commit(
+            await self._put(
+                journal,
                 Commit(
                     position=position,
                     bodies=pending.bodies,
@@ -202,7 +229,7 @@ class Keeper:
                     rejected=pending.rejected,
                     received_at=self._clock.now(),
                     floor=pending.floor,
-                )
+                ),
             )
         except JournalError:
             self.note([project for project, _ in rows])
@@ -218,6 +245,37 @@ class Keeper:
             if project.place == written.place:
                 project.dirty = False
         self._observer.committed(events=pending.events, seconds=self._clock.monotonic() - began)
+
+    async def _put(self, journal: Journal, commit: Commit) -> None:
+        if self._replays:
+            await self._in_time(journal.commit(commit), LATE)
+            return
+        slow = asyncio.get_running_loop().call_later(self._limits.journal_patience_seconds, self._complain)
+        try:
+            await journal.commit(commit)
+        finally:
+            slow.cancel()
+        self.trouble = ""
+
+    def _complain(self) -> None:
+        late = self._too_slow(LATE)
+        self._observer.journal_failed(late)
+        self.trouble = f"publishers wait for the journal: {late}"
+
+    async def _in_time(self, work: Awaitable[T], what: str) -> T:
+        """Return what the work returns; raises JournalError when it takes too long, and its end is not waited for."""
+        try:
+            async with asyncio.timeout(self._limits.journal_patience_seconds):
+                return await work
+        except TimeoutError:
+            raise self._too_slow(what) from None
+
+    def _too_slow(self, what: str) -> JournalError:
+        seconds = self._limits.journal_patience_seconds
+        return JournalError(
+            f"{what} within {seconds:g} s: see whether the disk hangs or is overloaded, then restart relayd;"
+            " `journal.patience_seconds` is how long it may take"
+        )
 
 
 def row(project: Watched) -> ProjectRow | None:

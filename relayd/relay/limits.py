@@ -33,3 +33,5 @@ class Limits(Struct, frozen=True, kw_only=True):
     """How long a viewer may wait for a replica that lags behind its cursor."""
     commit_seconds: float = 0.25
     commit_bytes: int = 1024 * 1024
+    journal_patience_seconds: float = 60
+    """How long the journal may take for one piece of work before service goes on without it."""

@@ -1,7 +1,7 @@
 """The words in which tests of the relay speak: a swarm says, viewers hear, leave and come back."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from relayd.core.log import Log
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
 from relayd.dialects.delivery import Item
-from relayd.ports import Floor
+from relayd.ports import Floor, Kept
 from relayd.presence.memory import MemoryPresence
 from relayd.protocol.cursor import Place, fingerprint
 from relayd.protocol.disconnect import Disconnect
@@ -52,10 +52,15 @@ def progress(percent: int, project_id: str = P) -> ProjectProgress:
 
 
 class SlowJournal(FakeJournal):
-    """A journal that answers a read only when the test says so, as it was when the answer was made."""
+    """
+    A journal that answers a read only when the test says so, as it was when the answer was made.
+
+    Set `hangs` and whoever loads a project or drops what is old waits for it.
+    """
 
     def __init__(self, **limits: int) -> None:
         super().__init__(**limits)
+        self.hangs: asyncio.Event | None = None
         self.before_read: asyncio.Event | None = None
         self.after_read: asyncio.Event | None = None
         self.reads = 0
@@ -76,6 +81,16 @@ class SlowJournal(FakeJournal):
         if self.after_read is not None:
             await self.after_read.wait()
         return found
+
+    async def load(self, project_id: str, *, newest: int) -> Kept | None:
+        if self.hangs is not None:
+            await self.hangs.wait()
+        return await super().load(project_id, newest=newest)
+
+    async def retain(self, now: float) -> Mapping[str | None, Floor]:
+        if self.hangs is not None:
+            await self.hangs.wait()
+        return await super().retain(now)
 
 
 class Relay:

@@ -11,10 +11,11 @@ from relayd.dialects.native import NativeDialect
 from relayd.ports import JournalError, Position
 from relayd.protocol.cursor import Place, fingerprint
 from relayd.relay.intake import KEPT_BYTES, SLICE_BODIES, SLICE_BYTES, Intake, slices
+from relayd.relay.keeper import BACKLOG
 from relayd.testing.journal import FakeJournal
 from relayd.testing.sources import FakeSource
 from relayd.testing.world import settle
-from tests.relay.stage import Relay, assert_hears, assert_stays
+from tests.relay.stage import Relay, SlowJournal, assert_hears, assert_stays
 
 GONE = JournalError("the disk is full")
 
@@ -153,6 +154,47 @@ async def test_intake_waits_for_a_journal_too_far_behind() -> None:
     await relay.keeper.flush()
     await settle()
     assert_hears(viewer, "b")
+    await reading.stop()
+    await relay.end()
+
+
+async def test_a_slow_journal_holds_the_acks_and_not_the_viewers() -> None:
+    """What was taken in is shown and settled, and no more is taken in; memory is bounded, and then it goes on."""
+    relay = await Relay.begin(commit_bytes=10_000)
+    reading = Reading(relay)
+    viewer = await relay.watches()
+    journal_of(reading).gate = gate = asyncio.Event()
+    writing = asyncio.create_task(relay.keeper.write())
+    texts = [f"{number} {'x' * 300}" for number in range(20 * SLICE_BODIES)]
+    await reading.says(*[body(text) for text in texts])
+    await asyncio.sleep(10)
+    taken = len(reading.source.settled)
+    most = 2 * BACKLOG * 10_000 + SLICE_BODIES * 500
+    assert 0 < taken < len(texts)
+    assert relay.log.nbytes < most
+    assert texts[:taken] == viewer.news()
+    await asyncio.sleep(30)
+    assert taken == len(reading.source.settled)
+    gate.set()
+    await asyncio.sleep(30)
+    assert len(texts) == len(reading.source.settled)
+    assert texts[taken:] == viewer.news()
+    commits = journal_of(reading).commits
+    assert list(range(len(texts))) == [one.offset for commit in commits for one in commit.bodies]
+    assert "" == relay.keeper.trouble
+    await reading.stop()
+    writing.cancel()
+    await relay.end()
+
+
+@pytest.mark.parametrize("said", [body("a"), b"[" + b",".join([b"1"] * 100) + b"]"], ids=["repeats", "rejected"])
+async def test_what_says_nothing_is_counted_too(said: bytes) -> None:
+    """A flood of repeats has no bytes to show, and still it waits for the journal; so does what nobody understands."""
+    relay = await Relay.begin(commit_bytes=1_000)
+    reading = Reading(relay)
+    journal_of(reading).gate = asyncio.Event()
+    await reading.says(*[said] * 10 * SLICE_BODIES, message_id="one")
+    assert 0 < len(reading.source.settled) <= 2 * SLICE_BODIES
     await reading.stop()
     await relay.end()
 
@@ -345,6 +387,25 @@ async def test_a_past_that_can_t_be_read_does_not_stop_a_stream(stream: Reading)
     assert stream.relay.log.floor_of("p") is not None
     assert not stream.task.done()
     journal_of(stream).failure = None
+
+
+async def test_a_past_that_takes_too_long_does_not_hold_a_stream_for_ever(stream: Reading) -> None:
+    """A disk that hangs says nothing at all; after a minute it counts as one that fails."""
+    viewer = await stream.relay.watches("q")
+    await stream.says(body("a"))
+    await stream.relay.keeper.flush(everything=True)
+    stream.relay.log.pinned.clear()
+    stream.relay.log.unload(projects=0)
+    journal = journal_of(stream)
+    assert isinstance(journal, SlowJournal)
+    journal.hangs = hangs = asyncio.Event()
+    await stream.says(body("b"), body("c", project_id="q"))
+    await asyncio.sleep(59)
+    assert_hears(viewer)
+    await asyncio.sleep(2)
+    assert_hears(viewer, "c")
+    assert "a project was not read within 60 s" in stream.relay.keeper.trouble
+    hangs.set()
 
 
 async def test_a_shelved_project_goes_on_from_its_past(stream: Reading) -> None:

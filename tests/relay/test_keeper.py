@@ -13,7 +13,7 @@ from relayd.relay.keeper import BACKLOG, Pending, row
 from relayd.testing.journal import FakeJournal
 from relayd.testing.sources import FakeSource
 from relayd.testing.world import settle
-from tests.relay.stage import Relay, assert_hears, line, progress
+from tests.relay.stage import Relay, SlowJournal, assert_hears, line, progress
 
 GONE = JournalError("the disk is full")
 
@@ -334,6 +334,94 @@ async def test_a_log_without_a_journal_that_cannot_be_read_again_is_applied_all_
     await relay.keeper.commit(relay.stage(line("a")), [])
     assert [] == relay.observer.of("committed")
     await relay.end()
+
+
+# -- too slow -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_journal_that_takes_too_long_is_given_up() -> None:
+    """A minute for one transaction; then the reason is told, counted, and everybody is served from memory."""
+    relay = await Relay.begin(journal_patience_seconds=60)
+    viewer = await relay.watches()
+    journal_of(relay).gate = gate = asyncio.Event()
+    task = await writing(relay)
+    relay.says("a")
+    await asyncio.sleep(60)
+    assert ("", []) == (relay.keeper.trouble, relay.observer.of("journal_failed"))
+    assert relay.past.journal is not None
+    await asyncio.sleep(0.5)
+    assert relay.past.journal is None
+    assert "detached" in relay.keeper.trouble
+    assert "a transaction was not written within 60 s" in relay.keeper.trouble
+    assert 1 == len(relay.observer.of("journal_failed"))
+    gate.set()
+    relay.says("b")
+    await settle()
+    assert relay.log.settled is None
+    assert_hears(viewer, "a", "b")
+    await stopped(task)
+    await relay.end()
+
+
+async def test_a_slow_journal_is_not_given_up_for_being_slow_often(relay: Relay) -> None:
+    """Each transaction has its own time; behind a disk that is slow the broker holds what comes."""
+    journal = journal_of(relay)
+    task = await writing(relay)
+    for text in ("a", "b", "c"):
+        journal.gate = gate = asyncio.Event()
+        relay.says(text)
+        await asyncio.sleep(50)
+        gate.set()
+        await settle()
+    assert 3 == len(journal.commits)
+    assert "" == relay.keeper.trouble
+    await stopped(task)
+
+
+async def test_a_log_that_is_the_journal_waits_and_says_so(embedded: Relay) -> None:
+    """Given up in the middle, an event could be written that nobody is ever shown."""
+    journal_of(embedded).gate = gate = asyncio.Event()
+    commit = asyncio.create_task(embedded.keeper.commit(embedded.stage(line("a")), []))
+    await asyncio.sleep(61)
+    assert not commit.done()
+    assert "publishers wait" in embedded.keeper.trouble
+    assert 1 == len(embedded.observer.of("journal_failed"))
+    gate.set()
+    await commit
+    assert "" == embedded.keeper.trouble
+    assert 1 == len(journal_of(embedded).commits)
+    await asyncio.sleep(120)
+    assert 1 == len(embedded.observer.of("journal_failed"))
+
+
+async def test_retention_that_hangs_keeps_memory_no_larger() -> None:
+    """The journal is given up, and cold projects go as they do without one."""
+    relay = await Relay.begin(projects=1)
+    assert isinstance(relay.journal, SlowJournal)
+    relay.says(line("a", "q"))
+    relay.says("b")
+    relay.journal.hangs = asyncio.Event()
+    task = asyncio.create_task(relay.keeper.retain())
+    await asyncio.sleep(59)
+    assert ["q", "p"] == list(relay.log.projects)
+    await asyncio.sleep(2)
+    assert "not dropped within 60 s" in relay.keeper.trouble
+    assert ["p"] == list(relay.log.projects)
+    await stopped(task)
+    await relay.end()
+
+
+async def test_retention_of_a_log_that_is_the_journal_is_waited_for(embedded: Relay) -> None:
+    """What it drops raises floors; unheard, a part would be called whole."""
+    assert isinstance(embedded.journal, SlowJournal)
+    embedded.journal.hangs = hangs = asyncio.Event()
+    task = asyncio.create_task(embedded.keeper.retain())
+    await asyncio.sleep(120)
+    assert [] == embedded.observer.of("journal_failed")
+    hangs.set()
+    await settle()
+    assert embedded.past.journal is not None
+    await stopped(task)
 
 
 # -- retention ------------------------------------------------------------------------------------------------------
