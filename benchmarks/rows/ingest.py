@@ -1,4 +1,4 @@
-"""How fast the log is read: the whole daemon with its journal against a bare aio-pika loop, both on a full stream."""
+"""How fast the log is read: the daemon with its journal, and bare loops of aio-pika and aiormq, on a full stream."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ class Read(NamedTuple):
 
 
 async def ingest(bench: Bench) -> Result:
-    """Fill two streams, then let both readers read each, in turn."""
+    """Fill two streams, then let all readers read each, in turn."""
     result = Result(title="Ingest from RabbitMQ, the whole path with the journal on")
     messages = bench.scale.pick({1: 60_000, 100: 6_000}, {1: 10_000, 100: 1_000})
     lines: list[list[Cell]] = []
@@ -39,12 +39,13 @@ async def ingest(bench: Bench) -> Result:
         for array, count in messages.items():
             url = rabbit.vhost(f"array-{array}")
             await fill(bench, url, array, count)
-            bare, relay = [], []
+            bare, below, relay = [], [], []
             for _ in range(bench.scale.repeats):
-                bare.append(await bare_loop(bench, url, count))
+                bare.append(await bare_loop(bench, "consumer.py", url, count))
+                below.append(await bare_loop(bench, "consumer_aiormq.py", url, count))
                 relay.append(await whole_path(bench, url, count * array))
             ratio = median(one.rate / other.rate for one, other in zip(relay, bare, strict=True))
-            for name, reads in (("bare aio-pika loop", bare), ("relayd", relay)):
+            for name, reads in (("bare aio-pika loop", bare), ("bare aiormq loop", below), ("relayd", relay)):
                 rate, cpu = median(read.rate for read in reads), median(read.cpu_us for read in reads)
                 lines.append([array, name, f"{rate:,.0f}", shown(cpu)])
             result.targets.append(judged(array, ratio, median(read.rate for read in relay)))
@@ -83,9 +84,9 @@ async def fill(bench: Bench, url: str, array: int, count: int) -> None:
             await sink.send_bodies(bodies)
 
 
-async def bare_loop(bench: Bench, url: str, count: int) -> Read:
-    """Let the bare loop read all."""
-    argv = pinned(bench.cores.server, [sys.executable, str(PROGRAMS / "consumer.py"), url, QUEUE, str(count)])
+async def bare_loop(bench: Bench, program: str, url: str, count: int) -> Read:
+    """Let a bare loop read all."""
+    argv = pinned(bench.cores.server, [sys.executable, str(PROGRAMS / program), url, QUEUE, str(count)])
     child = await asyncio.create_subprocess_exec(*argv, stdout=PIPE)
     try:
         printed, _ = await asyncio.wait_for(child.communicate(), 120)
