@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -46,6 +47,12 @@ class Proxy:
                 reset(writer)
         return len(pairs)
 
+    def asked(self, data: bytes) -> None:
+        """Look at bytes from a client before they are passed on; nobody does here."""
+
+    def answered(self, data: bytes) -> None:
+        """Look at bytes from the server before they are passed on."""
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -60,8 +67,8 @@ class Proxy:
         self._pairs.add(pair)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(passing(reader, back))
-                group.create_task(passing(there, writer))
+                group.create_task(passing(reader, back, self.asked))
+                group.create_task(passing(there, writer, self.answered))
         finally:
             self._pairs.discard(pair)
             for one in pair:
@@ -82,10 +89,11 @@ async def end(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass bytes on until either side is gone, then end the other."""
+async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, look: Callable[[bytes], None]) -> None:
+    """Let somebody look at bytes and pass them on, until either side is gone; then end the other."""
     with suppress(ConnectionError):
         while data := await reader.read(CHUNK):
+            look(data)
             writer.write(data)
             await writer.drain()
         writer.close()
