@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.chromium import PrivateChromium
 from tests.harness.daemon import PrivateRelay
 from tests.harness.rabbitmq import PrivateRabbit
 
@@ -32,3 +33,10 @@ def daemon() -> Iterator[PrivateRelay]:
     """
     with PrivateRelay() as relay:
         yield relay
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[PrivateChromium]:
+    """Give the run's own browser, running; each page of it is a private window."""
+    with PrivateChromium() as browser:
+        yield browser
