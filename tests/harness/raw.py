@@ -94,10 +94,14 @@ async def raw(relay: Addresses) -> AsyncGenerator[RawSocket]:
 
 
 @asynccontextmanager
-async def upgraded(relay: Addresses, path: str) -> AsyncGenerator[RawSocket]:
-    """Connect and upgrade; `path` has the token in its query."""
+async def upgraded(relay: Addresses, path: str, *, extensions: str | None = None) -> AsyncGenerator[RawSocket]:
+    """Connect and upgrade; `path` has the token in its query; of the extensions that are offered one is agreed on."""
+    asked = UPGRADE.format(path)
+    if extensions is not None:
+        asked = asked.replace("\r\n\r\n", f"\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n")
     async with raw(relay) as socket:
-        socket.send(UPGRADE.format(path).encode())
+        socket.send(asked.encode())
         head = await socket.until(b"\r\n\r\n")
         assert head.startswith("HTTP/1.1 101 "), head
+        assert (extensions is not None) == ("Sec-WebSocket-Extensions: " in head), head
         yield socket

@@ -1,4 +1,7 @@
+import tracemalloc
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from random import Random
 
 import pytest
@@ -11,6 +14,7 @@ from websockets.typing import Subprotocol
 from relayd.transports.deflate import DEFLATE_ABOVE, deflated
 from relayd.transports.frames import WebSocketEncoding, deflated_frame, text_frame
 from tests.harness.inside import InsideRelay
+from tests.harness.raw import masked, upgraded
 from tests.harness.viewer import Viewer, log
 
 LONG = b'{"type":"workflow_log","message":"' + b"the same words again and again, " * 40 + b'"}'
@@ -90,3 +94,48 @@ async def test_without_the_offer_nothing_is_compressed(relay: InsideRelay) -> No
         await viewer.hears("connection_established")
         await relay.publish(log("p", "x" * 2_000))
         assert "x" * 2_000 == (await viewer.hears("workflow_log"))["message"]
+
+
+# -- memory ----------------------------------------------------------------------------------------------------------
+
+CONTEXT = 256 * 1024
+"""Bytes that zlib takes to compress with a window of 15 bits (its zconf.h), for each connection that keeps it."""
+
+COUNTED = 20
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    """Count every byte that Python and zlib take."""
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+async def test_a_connection_keeps_no_context_to_compress(traced: None, relay: InsideRelay) -> None:
+    """Viewers who have read compressed frames, a pong and a notice cost the relay no compressor each."""
+    async with AsyncExitStack() as stack:
+        # What all share comes with the first, who is not counted.
+        await joined(relay, stack, "warm", ["warm"])
+        before = tracemalloc.get_traced_memory()[0]
+        await joined(relay, stack, "p", [f"user-{number}" for number in range(COUNTED)])
+        kept = (tracemalloc.get_traced_memory()[0] - before) / COUNTED
+    assert CONTEXT / 4 > kept
+
+
+async def joined(relay: InsideRelay, stack: AsyncExitStack, project_id: str, users: Sequence[str]) -> None:
+    """Let viewers join who have no zlib of their own, and each read a compressed frame, twice, and two answers."""
+    viewers = []
+    for user in users:
+        path = f"/ws/admin/agent-swarm/{project_id}?batch=1&token={relay.token(user)}"
+        viewers.append(await stack.enter_async_context(upgraded(relay, path, extensions="permessage-deflate")))
+        await viewers[-1].frame()
+    for text in ("again and again, " * 60, "and once more, " * 60):
+        await relay.publish(log(project_id, text))
+        for viewer in viewers:
+            _, data = await viewer.frame()
+            assert text in inflated(data, 15).decode()
+    for viewer in viewers:
+        viewer.send(masked(0x81, b"ping") + masked(0x81, b'{"type":"filter","filter":{}}'))
+        assert b"pong" == (await viewer.frame())[1]
+        assert b"FILTERED" in (await viewer.frame())[1]
