@@ -1,7 +1,9 @@
 """Viewers that write down what they are shown, for the checker, and come back with their cursor, over any transport."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+import time
+from array import array
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
@@ -9,11 +11,12 @@ from typing import Self
 
 import aiohttp
 
-from tests.harness.checker import GAP, Gap, Key, check
+from tests.harness.checker import GAP, Gap, Key, Report, check
 from tests.harness.settled import Addresses
+from tests.harness.viewer import narrow_socket
 from tests.harness.ways import AwayError, Heard, Way, many, polls, socket, stream
 
-__all__ = ["TRANSPORTS", "Audience", "Onlooker"]
+__all__ = ["TRANSPORTS", "Audience", "Manner", "Onlooker", "VanishedError"]
 
 TRANSPORTS = ("websocket", "legacy", "sse", "longpoll")
 """The ways to watch one project; `many` is the socket for several."""
@@ -22,6 +25,15 @@ AGAIN_SECONDS = 0.1
 """Pause before somebody who was cut off tries again."""
 
 MAX_LINE = 2**20
+NARROW_LINE = 2**17
+"""The client's own buffer of a narrow stream; it takes lines of twice as much, and an envelope is no longer."""
+
+Manner = Callable[[int], Awaitable[None]]
+"""How somebody reads: awaited behind each message, with how many of them there were."""
+
+
+class VanishedError(Exception):
+    """Raised by a manner: this one goes without a word and never comes back."""
 
 
 @dataclass
@@ -40,6 +52,7 @@ class Onlooker:
     awaits: Mapping[str, Key]
     query: Mapping[str, str] = field(default_factory=dict)
     restless: Random | None = None
+    manner: Manner | None = None
     seen: dict[str, list[Key | Gap]] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
     welcomed: set[str] = field(default_factory=set)
@@ -47,12 +60,19 @@ class Onlooker:
     """How often it connected."""
     away: int = 0
     """How often it found nobody, or was cut off."""
+    heard: int = 0
+    """How many messages came, whatever they were."""
+    folds: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """By project: how many events it had seen by an envelope's end, and how many that one said it left out."""
+    delays: "array[float]" = field(default_factory=lambda: array("d"))
+    """Seconds from the relay's having an event to its being seen."""
     unfinished: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin with nothing seen."""
         self.unfinished = set(self.awaits)
         self.seen = {project_id: [] for project_id in self.awaits}
+        self.folds = {project_id: [] for project_id in self.awaits}
 
     @property
     def present(self) -> bool:
@@ -64,11 +84,18 @@ class Onlooker:
         """How many events it saw."""
         return sum(map(len, self.seen.values()))
 
+    @property
+    def gaps(self) -> int:
+        """How many gaps it was told."""
+        return sum(keys.count(GAP) for keys in self.seen.values())
+
     async def look(self) -> None:
         """Watch to the end, whatever cuts happen; raises RefusedError."""
         while self.unfinished:
             try:
                 await self._leg()
+            except VanishedError:
+                return
             except AwayError:
                 self.away += 1
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -84,9 +111,12 @@ class Onlooker:
                     left -= 1
                 if not self.unfinished or left == 0:
                     return
+                if self.manner is not None:
+                    await self.manner(self.heard)
 
     def _heard(self, transport: str) -> AsyncGenerator[Heard]:
-        way = Way(self.relay, self.http, self.relay.token(self.name, projects=self.awaits), self.query)
+        token = self.relay.token(self.name, projects=self.awaits)
+        way = Way(self.relay, self.http, token, self.query, narrow=self.manner is not None)
         if transport == "many":
             return many(way, {project_id: self.cursors.get(project_id) for project_id in self.awaits})
         (project_id,) = self.awaits
@@ -102,6 +132,7 @@ class Onlooker:
         if message is None:
             (project_id,) = self.awaits
         else:
+            self.heard += 1
             project_id = str(message["project_id"])
             if message["type"] == "connection_established":
                 self.welcomed.add(project_id)
@@ -110,10 +141,17 @@ class Onlooker:
             elif "id" in message:
                 key = (project_id, int(message["key"])) if "key" in message else message["id"]
                 self.seen[project_id].append(key)
+                self.delays.append(time.time() - message["received_at"])
                 if key == self.awaits[project_id]:
                     self.unfinished.discard(project_id)
+        if heard.collapsed:
+            self.folds[project_id].append((len(self.seen[project_id]), heard.collapsed))
         if heard.cursor:
             self.cursors[project_id] = heard.cursor
+
+
+Published = Callable[[Onlooker, str], Sequence[Key]]
+"""Tells what a viewer was to see of a project."""
 
 
 class Audience:
@@ -127,10 +165,12 @@ class Audience:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        """Open the client that all of them share."""
+        """Open the clients that all of them share."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
         connector = aiohttp.TCPConnector(limit=0)
         self.http = aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=MAX_LINE)
+        connector = aiohttp.TCPConnector(limit=0, socket_factory=lambda _: narrow_socket())
+        self.narrow_http = aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=NARROW_LINE)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -139,6 +179,7 @@ class Audience:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.http.close()
+        await self.narrow_http.close()
 
     def admit(
         self,
@@ -147,17 +188,19 @@ class Audience:
         awaits: Mapping[str, Key],
         *,
         restless: bool = False,
+        manner: Manner | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Onlooker:
         """Let one more watch, under a user of its own, and return it."""
         onlooker = Onlooker(
             name=name,
             relay=self.relay,
-            http=self.http,
+            http=self.http if manner is None else self.narrow_http,
             transports=transports,
             awaits=awaits,
             query=query or {},
             restless=Random(self.random.random()) if restless else None,
+            manner=manner,
         )
         self.onlookers.append(onlooker)
         self._tasks.append(asyncio.create_task(onlooker.look(), name=name))
@@ -180,18 +223,19 @@ class Audience:
         """Return when all of them saw their last event; raises what one raised, or AssertionError when time is up."""
         await self._until(lambda: all(task.done() for task in self._tasks), "not done", seconds)
 
-    def broken(self, published: Callable[[Onlooker, str], Sequence[Key]]) -> dict[str, str]:
-        """
-        Return what the checker says of everybody who missed something or was told a gap, by `viewer/project`.
+    def broken(self, published: Published) -> dict[str, str]:
+        """Return what the checker says of everybody who missed something or was told a gap, by `viewer/project`."""
+        reports = self.reports(published, self.onlookers)
+        return {name: str(report) for name, report in reports.items() if report.verdict != "whole"}
 
-        `published` tells what a viewer was to see of a project.
-        """
-        reports = {
+    @staticmethod
+    def reports(published: Published, onlookers: Iterable[Onlooker]) -> dict[str, Report]:
+        """Return what the checker says of these, by `viewer/project`."""
+        return {
             f"{one.name}/{project_id}": check(published(one, project_id), seen)
-            for one in self.onlookers
+            for one in onlookers
             for project_id, seen in one.seen.items()
         }
-        return {name: str(report) for name, report in reports.items() if report.verdict != "whole"}
 
     async def _until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         loop = asyncio.get_running_loop()

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -12,10 +14,15 @@ from websockets.typing import Subprotocol
 
 from tests.harness.settled import Addresses, Event
 
-__all__ = ["Viewer", "log", "refused", "watch"]
+__all__ = ["Viewer", "log", "narrow_socket", "refused", "watch"]
 
 SECONDS = 15.0
 """Longest wait for something that must come; a busy machine is slow."""
+
+SEGMENT = 1_400
+
+NARROW = 32 * 1024
+"""Bytes of a receive buffer that lets the relay feel at once that nobody reads; the usual one holds megabytes."""
 
 
 def log(project_id: str, message: str, **fields: object) -> Event:
@@ -97,18 +104,21 @@ async def watch(
     legacy: bool = False,
     subprotocols: Sequence[str] | None = None,
     headers: Mapping[str, str] | None = None,
+    narrow: bool = False,
     **query: Any,  # noqa: ANN401  # the parameters of a viewer's address
 ) -> AsyncGenerator[Viewer]:
     """
     Connect as a modern viewer, or as a legacy one with its token in the address; None is the socket for many.
 
-    Who names `subprotocols` brings the token along itself; one that is given, too, goes into the address.
+    Who names `subprotocols` brings the token along itself; one that is given, too, goes into the address.  A `narrow`
+    one keeps next to nothing of what it has not read.
     """
     offered = [*subprotocols] if subprotocols is not None else []
     if legacy or (subprotocols is not None and token is not None):
         query = {"token": relay.token() if token is None else token, **query}
     elif subprotocols is None:
         offered = ["relayd.v1", f"bearer.{relay.token() if token is None else token}"]
+    keeps: dict[str, Any] = {"max_queue": 1, "sock": await dialled(relay)} if narrow else {}
     async with connect(
         relay.socket(project_id, **query),
         subprotocols=[Subprotocol(name) for name in offered] or None,
@@ -119,8 +129,31 @@ async def watch(
         open_timeout=SECONDS,
         close_timeout=2,
         max_size=2**22,
-    ) as socket:
-        yield Viewer(socket)
+        **keeps,
+    ) as connection:
+        yield Viewer(connection)
+
+
+async def dialled(relay: Addresses) -> socket.socket:
+    """Return a connection whose receive buffer is narrow."""
+    address = urlsplit(relay.url)
+    dialling = narrow_socket()
+    try:
+        await asyncio.get_running_loop().sock_connect(dialling, (address.hostname, address.port))
+    except BaseException:
+        dialling.close()
+        raise
+    return dialling
+
+
+def narrow_socket() -> socket.socket:
+    """Return a socket that does not block, to be connected: the size of its window is settled then."""
+    made = socket.socket()
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
+    # Segments as on Ethernet: those of the loopback are larger than the buffer, and then only a timer moves them on.
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
+    return made
 
 
 async def refused(

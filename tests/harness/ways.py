@@ -8,7 +8,7 @@ are what a viewer resumes with.  Whoever leaves a generator cuts the connection 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -28,6 +28,8 @@ COME_BACK = {1006, 1012, 1013, 4408, 4431}
 """Close codes that ask for the same, and what a socket is told that was cut."""
 
 SETS = {"types", "agent"}
+FILTERS = {*SETS, "level", "q"}
+"""What is said for each project on a socket for several; the other words are said once, in its address."""
 
 
 class AwayError(Exception):
@@ -44,6 +46,8 @@ class Heard:
 
     message: Event | None
     cursor: str | None
+    collapsed: int = 0
+    """How many messages the envelope says it left out; it is said with the last one that is in it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Way:
     http: aiohttp.ClientSession
     token: str
     query: Mapping[str, str]
+    narrow: bool = False
 
 
 # -- WebSocket -----------------------------------------------------------------------------------------------------
@@ -70,12 +75,15 @@ async def socket(way: Way, project_id: str, after: str | None, *, legacy: bool) 
 async def many(way: Way, after: Mapping[str, str | None]) -> AsyncGenerator[Heard]:
     """Watch the projects that `after` names, each from its cursor on, over one socket."""
     # In an address sets are written with commas, in JSON they are arrays.
-    selection = {name: value.split(",") if name in SETS else value for name, value in way.query.items()}
+    selection = {
+        name: value.split(",") if name in SETS else value for name, value in way.query.items() if name in FILTERS
+    }
+    address = {name: value for name, value in way.query.items() if name not in FILTERS}
     commands = [
         {"type": "subscribe", "project_id": project_id, "filter": selection, **({"after": cursor} if cursor else {})}
         for project_id, cursor in after.items()
     ]
-    async with connected(way, None, commands=commands) as frames:
+    async with connected(way, None, query=address, commands=commands) as frames:
         async for frame in frames:
             if frame["type"] == "notice":
                 raise RefusedError(frame)
@@ -94,7 +102,9 @@ async def connected(
 ) -> AsyncIterator[AsyncIterator[Event]]:
     """Give the frames of a socket, once these commands were sent over it."""
     try:
-        async with watch(way.relay, project_id, token=way.token, legacy=legacy, **(query or {})) as viewer:
+        async with watch(
+            way.relay, project_id, token=way.token, legacy=legacy, narrow=way.narrow, **(query or {})
+        ) as viewer:
             for command in commands:
                 await viewer.says(command)
             try:
@@ -127,6 +137,8 @@ def opened(frame: Event) -> list[Heard]:
     heard = [Heard(message, message.get("id")) for message in frame["messages"]]
     if heard and "cursors" not in frame:
         heard[-1] = Heard(heard[-1].message, frame["cursor"])
+    if heard:
+        heard[-1] = replace(heard[-1], collapsed=frame.get("collapsed", 0))
     return heard
 
 
@@ -146,7 +158,8 @@ async def stream(way: Way, project_id: str, after: str | None) -> AsyncGenerator
             elif not name and (cursor is not None or data is not None):
                 if data is not None and data["type"] == "notice":
                     break
-                yield Heard(data, cursor)
+                for heard in [Heard(data, cursor)] if data is None or data["type"] != "batch" else opened(data):
+                    yield heard
                 cursor, data = None, None
     raise AwayError
 
