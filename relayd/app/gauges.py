@@ -1,5 +1,6 @@
 """Sizes that are read when somebody scrapes, never counted up and down."""
 
+import asyncio
 from collections import Counter
 
 from relayd.relay.engine import Engine
@@ -51,4 +52,5 @@ def register(metrics: Metrics, engine: Engine) -> Lag:
     )
     metrics.pull(catalogue.PROJECTS.name, statuses)
     metrics.pull(catalogue.TIMELINE_BYTES.name, lambda: float(log.nbytes))
+    metrics.pull(catalogue.TASKS.name, lambda: float(len(asyncio.all_tasks())))
     return lag

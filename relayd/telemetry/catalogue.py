@@ -45,6 +45,7 @@ __all__ = [
     "REPLAY_BYTES",
     "REPLAY_EVENTS",
     "STREAM_LAG",
+    "TASKS",
     "TIMELINE_BYTES",
     "TRANSPORT",
     "TRUNCATIONS",
@@ -190,6 +191,7 @@ JOURNAL_EVENTS = _counter("relayd_journal_events_total", "Events written to the 
 PROJECTS = _pulled("relayd_projects", "Projects in memory.", "status", STATUSES)
 TIMELINE_BYTES = _pulled("relayd_timeline_bytes", "Encoded events held in memory.")
 EVENT_LOOP_LAG = _histogram("relayd_event_loop_lag_seconds", "How late the event loop ran a timer.", LAG_BUCKETS)
+TASKS = _pulled("relayd_tasks", "Tasks of the event loop: they come and go with connections, and stay level otherwise.")
 FAILURES = _counter("relayd_failures_total", "Faults of the relay's own; each has an incident id in the log.")
 BUILD_INFO = _pulled("relayd_build_info", "Always 1; the label is the version that runs.", "version")
 
@@ -222,6 +224,7 @@ CATALOGUE: tuple[Metric, ...] = (
     PROJECTS,
     TIMELINE_BYTES,
     EVENT_LOOP_LAG,
+    TASKS,
     FAILURES,
     BUILD_INFO,
 )

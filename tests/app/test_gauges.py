@@ -37,6 +37,17 @@ async def test_sizes_are_what_they_are_when_somebody_looks(tmp_path: Path) -> No
         assert 0 == figures(relay)['relayd_connections{transport="websocket"}']
 
 
+async def test_tasks_come_and_go_with_the_viewers(tmp_path: Path) -> None:
+    """One that stays behind each time would be seen here first."""
+    async with inside(tmp_path) as relay:
+        before = figures(relay)["relayd_tasks"]
+        assert before > 1
+        async with watch(relay, "p") as viewer:
+            await viewer.frame()
+            assert before < figures(relay)["relayd_tasks"]
+        await relay.until(lambda: before == figures(relay)["relayd_tasks"])
+
+
 class Behind(FakeSource):
     """A source whose log is further than what was read."""
 
