@@ -244,6 +244,10 @@ class Audience:
             for task in self._tasks:
                 if task.done():
                     task.result()
-            late = [f"{one.name} lacks {sorted(one.unfinished)[:3]}" for one in self.onlookers if one.unfinished]
+            late = [
+                f"{one.name} lacks {sorted(one.unfinished)[:3]}"
+                for one, task in zip(self.onlookers, self._tasks, strict=True)
+                if not task.done()
+            ]
             assert loop.time() < deadline, f"{what} after {seconds:g} s: {late[:5]} of {len(late)}"
             await asyncio.sleep(0.02)
