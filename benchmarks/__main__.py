@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         repeats=asked.repeat or (1 if asked.quick else 3),
         seconds=3.0 if asked.quick else 6.0,
         settle=1.5 if asked.quick else 4.0,
+        minutes=asked.minutes,
     )
     used = cores()
     machine = describe()
@@ -90,6 +91,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="short windows, one run each, few steps")
     parser.add_argument("--rows", type=names_of, metavar="A,B", help=f"only these: {', '.join(ROWS)}")
     parser.add_argument("--repeat", type=int, metavar="N", help="runs of each row; default 3, quick 1")
+    parser.add_argument("--minutes", type=float, metavar="M", help="of the soak; default 30, quick a half")
     parser.add_argument("--keep", action="store_true", help="keep the other rows of the last report")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where the report goes")
     return parser.parse_args(argv)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,6 +125,20 @@ class Load:
     async def close(self, cohort: int = 0) -> None:
         """Close the sockets of a cohort."""
         await self._ask(f"close {cohort}")
+
+    async def cut(self, cohort: int = 0) -> None:
+        """Reset the connections of a cohort, as when a machine is gone."""
+        await self._ask(f"cut {cohort}")
+
+    async def farewell(self, cohort: int = 0, *, seconds: float = 10) -> None:
+        """Say goodbye on a cohort's WebSockets and wait for the answers; raises RuntimeError when one does not come."""
+        await self._ask(f"farewell {cohort}")
+        deadline = time.monotonic() + seconds
+        while left := (await self.heard(cohort)).open:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{left} viewers said goodbye and were not answered")
+            await asyncio.sleep(0.02)
+        await self.close(cohort)
 
     async def reset(self) -> int:
         """Forget what was counted and return when, in CLOCK_MONOTONIC nanoseconds."""

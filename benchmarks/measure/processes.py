@@ -4,7 +4,7 @@ import os
 import resource
 from pathlib import Path
 
-__all__ = ["Cores", "busy_seconds", "cores", "cpu_seconds", "own_seconds", "pinned", "resident_bytes"]
+__all__ = ["Cores", "busy_seconds", "cores", "cpu_seconds", "descriptors", "own_seconds", "pinned", "resident_bytes"]
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -53,6 +53,11 @@ def own_seconds() -> float:
         used.ru_utime + used.ru_stime
         for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
     )
+
+
+def descriptors(pid: int) -> int:
+    """Return how many files, sockets included, a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def resident_bytes(pid: int) -> int:

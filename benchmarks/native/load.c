@@ -1,16 +1,18 @@
 /*
- * The load: one process with thousands of WebSockets that counts what comes and when.
+ * The load: one process with thousands of viewers, over WebSockets or server-sent events, that counts what comes and when.
  *
  * It takes commands as lines on stdin and answers each with a line of JSON on stdout:
  *
  *     open COHORT PORT FILE CONCURRENCY SECONDS LAST   open a socket for each request in FILE, at most CONCURRENCY at a
  *                                                      time; LAST is the number of the event each has seen, -1 for none
  *     close COHORT                                     close its sockets
+ *     cut COHORT                                       the same with a reset, as when a machine is gone
+ *     farewell COHORT                                  say goodbye on its WebSockets (RFC 6455 7.1.2); they close by the answer
  *     reset                                            forget what was counted
  *     report                                           tell what was counted since
  *
  * FILE holds, for each socket, two 32-bit lengths and two texts: the HTTP request and what to send once it is upgraded.
- * A socket that is refused is tried again a quarter of a second later, as a viewer would, until SECONDS are over.
+ * What is answered by 200 instead of an upgrade is a stream of events.  A socket that is refused is tried again a quarter of a second later, as a viewer would, until SECONDS are over.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -110,7 +112,12 @@ static void answer_control(struct viewer *v, int opcode) {
 }
 
 static void hear(struct viewer *v, const uint8_t *data, size_t len) {
-    int answer = scan(&v->stream, &cohorts[v->cohort].tally, data, len, now_ns());
+    struct tally *tally = &cohorts[v->cohort].tally;
+    if (v->is_stream) {
+        scan_raw(&v->stream, tally, data, len, now_ns());
+        return;
+    }
+    int answer = scan(&v->stream, tally, data, len, now_ns());
     if (answer) answer_control(v, answer);
 }
 
@@ -125,7 +132,8 @@ static void upgrade(struct viewer *v) {
     v->answer[v->answer_len] = 0;
     char *end = strstr(v->answer, "\r\n\r\n");
     if (!end && v->answer_len < ANSWER - 1) return;
-    if (!end || strncmp(v->answer, "HTTP/1.1 101", 12) != 0) {
+    v->is_stream = strncmp(v->answer, "HTTP/1.1 200", 12) == 0;
+    if (!end || !(v->is_stream || strncmp(v->answer, "HTTP/1.1 101", 12) == 0)) {
         refused(v, v->answer);
         return;
     }
@@ -178,30 +186,18 @@ static void close_cohort(struct cohort *c) {
     memset(c, 0, sizeof *c);
 }
 
+static void farewell(struct cohort *c) {
+    static const uint8_t normal[] = {0x80 | CLOSE, 0x82, 0, 0, 0, 0, 0x03, 0xe8}; /* 1000, masked with zeros */
+    for (unsigned i = 0; i < c->count; i++) {
+        struct viewer *v = &c->viewers[i];
+        if (v->state == OPEN && !v->is_stream && send(v->fd, normal, sizeof normal, MSG_NOSIGNAL) < 0) gone(v);
+    }
+}
+
 static void open_cohort(int number, int port, const char *path, unsigned most, double seconds, long long last) {
     struct cohort *c = &cohorts[number];
-    FILE *file = fopen(path, "rb");
-    if (!file) die(path);
-    fseek(file, 0, SEEK_END);
-    size_t size = (size_t)ftell(file), at = 0;
-    rewind(file);
     close_cohort(c);
-    c->file = malloc(size + 1);
-    if (fread(c->file, 1, size, file) != size) die(path);
-    fclose(file);
-    for (unsigned room = 0; at + 8 <= size; c->count++) {
-        if (c->count == room) c->viewers = realloc(c->viewers, (room = room ? room * 2 : 64) * sizeof *c->viewers);
-        struct viewer *v = &c->viewers[c->count];
-        memset(v, 0, sizeof *v);
-        memcpy(&v->request_len, c->file + at, 4);
-        memcpy(&v->after_len, c->file + at + 4, 4);
-        v->request = c->file + at + 8;
-        v->after = v->request + v->request_len;
-        v->fd = -1;
-        v->cohort = number;
-        v->stream.last = last;
-        at += 8 + v->request_len + v->after_len;
-    }
+    read_cohort(c, number, path, last);
     memset(&opening, 0, sizeof opening);
     opening.on = 1;
     opening.cohort = c;
@@ -225,6 +221,13 @@ static void command(char *line) {
     }
     if (sscanf(line, "close %d", &number) == 1 && number < COHORTS) {
         close_cohort(&cohorts[number]);
+        printf("{}");
+    } else if (sscanf(line, "cut %d", &number) == 1 && number < COHORTS) {
+        reset_on_close(&cohorts[number]);
+        close_cohort(&cohorts[number]);
+        printf("{}");
+    } else if (sscanf(line, "farewell %d", &number) == 1 && number < COHORTS) {
+        farewell(&cohorts[number]);
         printf("{}");
     } else if (strcmp(line, "reset") == 0) {
         for (int i = 0; i < COHORTS; i++) memset(&cohorts[i].tally, 0, sizeof cohorts[i].tally);

@@ -1,5 +1,5 @@
 /*
- * What comes over one WebSocket: frames (RFC 6455) and, in their payloads, the mark that each event carries:
+ * What comes to one viewer: over a WebSocket frames (RFC 6455) and, in their payloads, the mark that each event carries:
  *
  *     @bench:SSSSSSSSSS:NNNNNNNNNNNNNNNNNNN;      sequence number and CLOCK_MONOTONIC nanoseconds, in decimal
  *
@@ -120,6 +120,13 @@ static inline size_t read_head(struct stream *s, const uint8_t *data, size_t len
     s->control_len = 0;
     *whole = 1;
     return used;
+}
+
+/* Count what was read of a stream without frames; the heads of chunks stand between events, never in a mark. */
+static inline void scan_raw(struct stream *s, struct tally *t, const uint8_t *data, size_t len, int64_t now) {
+    t->bytes += len;
+    t->reads++;
+    scan_payload(s, t, (const char *)data, len, now);
 }
 
 /* Count what was read; return the opcode of a control frame that must be answered (PING, CLOSE), else 0. */

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "scan.h"
@@ -14,6 +15,7 @@ enum state { IDLE, CONNECTING, UPGRADING, OPEN, GONE };
 
 struct viewer {
     int fd, cohort;
+    int is_stream; /* server-sent events, no frames */
     enum state state;
     int64_t not_before;
     const char *request, *after;
@@ -40,6 +42,38 @@ static inline int64_t now_ns(void) {
 static inline void die(const char *what) {
     perror(what);
     exit(1);
+}
+
+/* Fill an empty cohort with the viewers of a file; each has seen event number `last`. */
+static inline void read_cohort(struct cohort *c, int number, const char *path, int64_t last) {
+    FILE *file = fopen(path, "rb");
+    if (!file) die(path);
+    fseek(file, 0, SEEK_END);
+    size_t size = (size_t)ftell(file), at = 0;
+    rewind(file);
+    c->file = malloc(size + 1);
+    if (fread(c->file, 1, size, file) != size) die(path);
+    fclose(file);
+    for (unsigned room = 0; at + 8 <= size; c->count++) {
+        if (c->count == room) c->viewers = realloc(c->viewers, (room = room ? room * 2 : 64) * sizeof *c->viewers);
+        struct viewer *v = &c->viewers[c->count];
+        memset(v, 0, sizeof *v);
+        memcpy(&v->request_len, c->file + at, 4);
+        memcpy(&v->after_len, c->file + at + 4, 4);
+        v->request = c->file + at + 8;
+        v->after = v->request + v->request_len;
+        v->fd = -1;
+        v->cohort = number;
+        v->stream.last = last;
+        at += 8 + v->request_len + v->after_len;
+    }
+}
+
+/* Let the sockets of a cohort end with a reset instead of a FIN. */
+static inline void reset_on_close(struct cohort *c) {
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    for (unsigned i = 0; i < c->count; i++)
+        if (c->viewers[i].fd >= 0) setsockopt(c->viewers[i].fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 static inline void report_cohort(const struct cohort *c) {

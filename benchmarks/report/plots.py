@@ -1,7 +1,7 @@
 """The pictures; without matplotlib there are none, and the report says so by their absence."""
 
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 SIZE = (8.0, 4.8)
+
+Plot = Callable[["Axes"], object]
+"""Draws on axes."""
 
 
 def draw(folder: Path, rows: Mapping[str, Any]) -> dict[str, str]:
@@ -33,6 +36,8 @@ def draw(folder: Path, rows: Mapping[str, Any]) -> dict[str, str]:
     for name, what in (("viewers", "viewers"), ("projects", "projects"), ("size", "bytes of an event")):
         if series := rows.get("shape", {}).get("series", {}).get(name):
             drawn[f"CPU by {what}"] = cost_by_shape(folder, name, what, series)
+    if series := rows.get("soak", {}).get("series", {}).get("soak"):
+        drawn["Soak"] = over_time(folder, "soak.png", series)
     return drawn
 
 
@@ -82,16 +87,35 @@ def cost_by_shape(folder: Path, name: str, what: str, series: Mapping[str, Itera
     return save(folder, f"cost-by-{name}.png", plot)
 
 
-def save(folder: Path, name: str, plot: Any) -> str:  # noqa: ANN401  # a function that draws on axes
-    """Draw on fresh axes and return the file's name."""
+def over_time(folder: Path, name: str, series: Mapping[str, Iterable[tuple[float, float]]]) -> str:
+    """Draw curves by minutes, each on axes of its own that begin at zero: what is flat looks flat."""
+
+    def curve(label: str, points: Iterable[tuple[float, float]], below: str) -> Plot:
+        def plot(axes: "Axes") -> None:
+            values = list(points)
+            axes.plot([at / 60 for at, _ in values], [value for _, value in values], label=label)
+            axes.set_ylim(bottom=0)
+            axes.set_xlabel(below)
+
+        return plot
+
+    last = len(series) - 1
+    plots = [curve(*one, "minutes" if number == last else "") for number, one in enumerate(series.items())]
+    return save(folder, name, *plots)
+
+
+def save(folder: Path, name: str, *plots: Plot) -> str:
+    """Draw on fresh axes, one below the other, and return the file's name."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only `make bench` installs it
     from matplotlib.figure import Figure  # noqa: PLC0415  # as above
 
-    figure = Figure(figsize=SIZE, dpi=110, layout="constrained")
+    width, height = SIZE
+    figure = Figure(figsize=(width, height + 1.5 * (len(plots) - 1)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    plot(axes)
-    axes.grid(visible=True, which="both", alpha=0.25)
-    axes.legend(fontsize=8)
+    below = figure.subplots(len(plots), sharex=True, squeeze=False)
+    for plot, axes in zip(plots, below.flat, strict=True):
+        plot(axes)
+        axes.grid(visible=True, which="both", alpha=0.25)
+        axes.legend(fontsize=8)
     figure.savefig(folder / name, metadata={"Software": None})
     return name

@@ -5,11 +5,12 @@ from benchmarks.rows.deflate import deflate
 from benchmarks.rows.delivery import delivery
 from benchmarks.rows.ingest import ingest
 from benchmarks.rows.latency import latency
-from benchmarks.rows.memory import memory, soak
+from benchmarks.rows.memory import memory
 from benchmarks.rows.peers import peers
 from benchmarks.rows.projects import projects
 from benchmarks.rows.row import Run
 from benchmarks.rows.shape import shape
+from benchmarks.rows.soak import soak
 from benchmarks.rows.start import start
 from benchmarks.rows.storm import storm
 from benchmarks.rows.validation import validation

@@ -1,22 +1,14 @@
-"""Memory of idle viewers, and whether it stays flat while viewers come and go."""
+"""Memory of idle viewers."""
 
 import asyncio
-import time
 
-from benchmarks.load import Load
-from benchmarks.publish.feed import Feed, Stream
 from benchmarks.rows.row import Bench, Cell, Result, Table, Target, median, shown
 from benchmarks.servers.relayd import Relayd
 
-__all__ = ["memory", "soak"]
+__all__ = ["memory"]
 
 KIB = 1024
 LIMIT_KIB = 16
-SOAK_MINUTES = 30
-CHURN = 500
-SOAK_RATE = 50
-GROWTH_MIB = 8
-"""Growth of the second half of a soak that is still called flat."""
 
 
 async def memory(bench: Bench) -> Result:
@@ -52,44 +44,3 @@ async def memory(bench: Bench) -> Result:
     )
     result.notes.append("Resident memory of the process; what the kernel holds for a socket is not in it.")
     return result
-
-
-async def soak(bench: Bench) -> Result:
-    """Let viewers come and go for half an hour while events flow, and look at the memory."""
-    minutes = bench.scale.pick(SOAK_MINUTES, 0.5)
-    result = Result(title=f"Soak: {minutes:g} minutes of churn")
-    server = Relayd(bench.server_folder(), bench.cores.server)
-    server.start()
-    try:
-        async with bench.load() as load, server.sink() as sink, Feed(sink, Stream(), SOAK_RATE):
-            points = await churn(server, load, minutes * 60)
-    finally:
-        server.stop()
-    result.series["memory"] = points
-    half = [mib for at, mib in points if at >= points[-1][0] / 2]
-    growth = max(half) - half[0]
-    came = len(points) * CHURN
-    result.targets.append(
-        Target(
-            what=f"memory over {minutes:g} minutes with churn ({came:,} viewers came and went)",
-            limit=f"flat (≤ {GROWTH_MIB} MiB in the second half)",
-            figure=f"{growth:+.1f} MiB",
-            met=growth <= GROWTH_MIB if not bench.scale.quick else None,
-        )
-    )
-    lines = [[f"{at:.0f}", f"{mib:.1f}"] for at, mib in points[:: max(1, len(points) // 20)]]
-    result.tables.append(Table(title="Resident memory", head=["second", "MiB"], lines=lines))
-    return result
-
-
-async def churn(server: Relayd, load: Load, seconds: float) -> list[tuple[float, float]]:
-    """Open and close viewers again and again; return seconds and MiB."""
-    began = time.monotonic()
-    points: list[tuple[float, float]] = []
-    while (passed := time.monotonic() - began) < seconds or len(points) < 2:
-        await load.open_all(server.port, server.requests(CHURN))
-        await asyncio.sleep(1)
-        points.append((passed, server.resident() / KIB**2))
-        await load.close()
-        await asyncio.sleep(0.5)
-    return points

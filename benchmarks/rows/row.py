@@ -31,6 +31,8 @@ class Scale:
     """Of one window."""
     settle: float
     """Between the first event and the window: the relay's governor looks once a second."""
+    minutes: float | None = None
+    """Of the soak, where it was asked for."""
 
     def pick(self, full: Any, quick: Any) -> Any:  # noqa: ANN401  # whatever a row chooses between
         """Return one of two values."""

@@ -6,7 +6,6 @@ import time
 from benchmarks.load import Load
 from benchmarks.publish.feed import Stream
 from benchmarks.rows.row import Bench, Cell, Result, Table, Target, median, shown
-from benchmarks.rows.storm import newest
 from benchmarks.servers.relayd import Relayd
 
 __all__ = ["start"]
@@ -30,7 +29,7 @@ async def start(bench: Bench) -> Result:
     server.start()
     try:
         await fill(server, Stream(projects=PROJECTS), events)
-        cursor, last = await asyncio.to_thread(newest, server)
+        cursor, last = await asyncio.to_thread(server.newest)
         await fill(server, Stream(projects=("bench",)), MISSED, first=last)
         for _ in range(max(2, bench.scale.repeats)):
             server.stop_only()

@@ -1,8 +1,6 @@
 """Everybody comes back at once, each with a cursor, while events flow."""
 
 import asyncio
-import json
-import urllib.request
 from dataclasses import asdict, dataclass
 
 from benchmarks.load import Heard, Load
@@ -11,7 +9,6 @@ from benchmarks.publish.feed import Feed, Stream
 from benchmarks.rows.row import Bench, Cell, Result, Table, Target, median, shown
 from benchmarks.servers.peers import NaiveAiohttp
 from benchmarks.servers.relayd import Relayd
-from relayd.protocol.endpoints import PREFIX
 
 __all__ = ["storm"]
 
@@ -83,7 +80,7 @@ async def one_storm(bench: Bench, viewers: int) -> Storm:
             await load.open_all(server.port, server.requests(viewers), cohort=1)
             async with Feed(sink, stream, RATE):
                 await asyncio.sleep(2)
-                cursor, last = await asyncio.to_thread(newest, server)
+                cursor, last = await asyncio.to_thread(server.newest)
                 await load.close(1)
                 requests = [server.viewer(f"viewer-{number}", "bench", f"after={cursor}") for number in range(viewers)]
                 began = await load.reset()
@@ -112,17 +109,6 @@ async def one_storm(bench: Bench, viewers: int) -> Storm:
 def p99(latency: Histogram) -> float:
     """Return the 99th percentile in milliseconds."""
     return latency.p99
-
-
-def newest(server: Relayd) -> tuple[str, int]:
-    """Return the cursor of the newest event of a long poll, and that event's number."""
-    token = server.bearer("poller")
-    url = f"http://127.0.0.1:{server.port}{PREFIX}/projects/bench/events?wait=0&tail=1"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # our own
-        told = json.loads(answer.read())
-    message = told["messages"][-1]
-    return message["id"], int(message["message"].split(":")[1])
 
 
 async def all_back(load: Load, began: int) -> float:

@@ -1,5 +1,6 @@
 """The whole daemon: journal on, metrics on, fed by HTTP or by RabbitMQ."""
 
+import json
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from benchmarks.publish.sinks import HttpSink, client_frame, websocket_request
 from benchmarks.servers.server import OpenSink, Started
 from relayd.core.access import Viewer
 from relayd.identity.jwt import Key, issue
+from relayd.protocol.endpoints import PREFIX
 from tests.harness.process import Process, free_port
 
 __all__ = ["Relayd"]
@@ -114,10 +116,22 @@ class Relayd(Started):
 
     def metric(self, name: str) -> float:
         """Return the sum of a metric over its labels."""
-        url = f"http://127.0.0.1:{self.admin}/metrics"
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            lines = answer.read().decode().splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+        return sum(value for series, value in self.metrics().items() if series.partition("{")[0] == name)
+
+    def metrics(self) -> dict[str, float]:
+        """Return all its metrics, by name with labels as they are printed."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=30) as answer:
+            lines = [line.rpartition(" ") for line in answer.read().decode().splitlines() if not line.startswith("#")]
+        return {series: float(value) for series, _, value in lines}
+
+    def newest(self) -> tuple[str, int]:
+        """Return the cursor of the newest event of the project `bench`, and that event's number."""
+        url = f"http://127.0.0.1:{self.port}{PREFIX}/projects/bench/events?wait=0&tail=1"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token('poller')}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # our own
+            told = json.loads(answer.read())
+        message = told["messages"][-1]
+        return message["id"], int(message["message"].split(":")[1])
 
     def requests(self, count: int) -> list[Request]:
         """Return viewers of the project `bench`."""
@@ -126,6 +140,13 @@ class Relayd(Started):
     def viewer(self, user: str, project: str, query: str = "tail=0") -> Request:
         """Return one modern viewer of one project."""
         return Request(websocket_request(f"/ws/admin/agent-swarm/{project}?{query}", self.offer(user)))
+
+    def stream(self, user: str, project: str, query: str = "tail=0") -> Request:
+        """Return one viewer by server-sent events."""
+        return Request(
+            f"GET {PREFIX}/projects/{project}/stream?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: Bearer {token(user)}\r\n\r\n".encode()
+        )
 
     def bundle(self, user: str, projects: Iterable[str]) -> Request:
         """Return one viewer of many projects."""

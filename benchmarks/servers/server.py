@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.load import Request
-from benchmarks.measure.processes import cpu_seconds, pinned, resident_bytes
+from benchmarks.measure.processes import cpu_seconds, descriptors, pinned, resident_bytes
 from benchmarks.publish.feed import Sink
 from tests.harness.process import Process
 
@@ -117,6 +117,10 @@ class Started:
     def resident(self) -> int:
         """Return its resident memory in bytes."""
         return resident_bytes(self.pid)
+
+    def descriptors(self) -> int:
+        """Return how many files, sockets included, it has open."""
+        return descriptors(self.pid)
 
     @property
     def pid(self) -> int:
