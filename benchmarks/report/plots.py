@@ -94,7 +94,7 @@ def over_time(folder: Path, name: str, series: Mapping[str, Iterable[tuple[float
         def plot(axes: "Axes") -> None:
             values = list(points)
             axes.plot([at / 60 for at, _ in values], [value for _, value in values], label=label)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.15 * max(value for _, value in values))
             axes.set_xlabel(below)
 
         return plot

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 from benchmarks.load import Heard, Load, Request
-from benchmarks.measure.histogram import Histogram
+from benchmarks.measure.histogram import Histogram, scraped
 from benchmarks.publish.feed import Feed, Stream
 from benchmarks.rows.row import Bench, Cell, Result, Table, Target, shown
 from benchmarks.servers.relayd import Relayd
+from relayd.core.repeats import WINDOW
 
 __all__ = ["soak"]
 
@@ -33,7 +34,10 @@ LEFT_OVER = 1
 """A scrape's own socket and task may be seen, or not."""
 
 SETTLE_SECONDS = 15.0
-LAG = "relayd_event_loop_lag_seconds_bucket"
+FILLERS = 8
+"""Connections over which the relay's memory is filled."""
+
+LAG = "relayd_event_loop_lag_seconds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +78,31 @@ async def soak(bench: Bench) -> Result:
     server = Relayd(bench.server_folder(), bench.cores.server)
     server.start()
     try:
+        if not bench.scale.quick:
+            await fill(server)
         async with bench.load() as load, server.sink() as sink, Feed(sink, Stream(), RATE):
             await load.open_all(server.port, [server.viewer(f"steady-{number}", "bench") for number in range(STEADY)])
             course = await Churn(server, load).run(minutes * 60)
     finally:
         server.stop()
     return tell(course, minutes, judged=not bench.scale.quick)
+
+
+async def fill(server: Relayd) -> None:
+    """
+    Publish as many bodies as a relay remembers, of a project that nobody watches.
+
+    What it remembers by number (bodies, pages of the journal) grows for an hour at this rate and is bounded; only when
+    that is full can a growth be somebody who was forgotten.
+    """
+    stream = Stream(projects=("before",))
+
+    async def publish() -> None:
+        async with server.sink() as sink:
+            while stream.made < WINDOW:
+                await sink.send(stream.take(1))
+
+    await asyncio.gather(*(publish() for _ in range(FILLERS)))
 
 
 class Churn:
@@ -164,7 +187,7 @@ class Churn:
         server = self._server
         descriptors, resident = server.descriptors(), server.resident()
         metrics = await asyncio.to_thread(server.metrics)
-        lag, before = buckets(metrics), self._lag
+        lag, before = scraped(metrics, LAG), self._lag
         self._lag = lag
         steady: Heard = await self._load.heard(0)
         return Point(
@@ -174,7 +197,7 @@ class Churn:
             tasks=int(metrics["relayd_tasks"]),
             crowd=crowd,
             latency=steady.latency,
-            loop_lag=without(lag, before),
+            loop_lag=lag.without(before),
         )
 
 
@@ -184,27 +207,6 @@ def note(course: Course, heard: Heard) -> None:
     course.silent += heard.viewers - heard.heard
     course.lost += heard.lost
     course.repeated += heard.repeated
-
-
-def buckets(metrics: dict[str, float]) -> Histogram:
-    """Return the event loop's lag since the start of the relay; Prometheus adds up its buckets."""
-    found = sorted(
-        (float(series.partition('le="')[2].removesuffix('"}')), int(count))
-        for series, count in metrics.items()
-        if series.startswith(LAG)
-    )
-    below = [0, *(count for _, count in found)]
-    # What is beyond the last bound is shown as twice that.
-    uppers = [upper if upper != float("inf") else 2 * found[-2][0] for upper, _ in found]
-    return Histogram(
-        (int(upper * 1e9), count - least) for upper, (_, count), least in zip(uppers, found, below, strict=False)
-    )
-
-
-def without(histogram: Histogram, before: Histogram) -> Histogram:
-    """Return what came since."""
-    counts = dict(before.buckets)
-    return Histogram((upper, count - counts.get(upper, 0)) for upper, count in histogram.buckets)
 
 
 def together(histograms: Iterable[Histogram]) -> Histogram:
