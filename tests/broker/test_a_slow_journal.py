@@ -24,6 +24,7 @@ from relayd.relay.limits import Limits
 from relayd.relay.past import Past
 from relayd.relay.session import Session
 from relayd.relay.subscription import WatchedLog
+from relayd.relay.turnstile import Turnstile
 from relayd.testing.journal import FakeJournal
 from relayd.testing.viewers import FakeAuthorizer, FakeVerifier, FakeWire
 from relayd.testing.world import RecordingObserver
@@ -69,6 +70,7 @@ class Reading:
             observer=self.observer,
             clock=clock,
             limits=limits,
+            turnstile=Turnstile(),
         )
         self.keeper = Keeper(past, None, replays=True, observer=self.observer, clock=clock, limits=limits)
         self.intake = Intake(self.engine, NativeDialect(), self.keeper)

@@ -32,6 +32,8 @@ function leave() {
 }
 </script>"""
 
+AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
 FAR = Random(1).randbytes(8_000).hex()
 """What comes twice in one envelope, 16,000 bytes apart."""
 
@@ -65,7 +67,7 @@ async def test_a_browser_reads_compressed_and_plain_frames(chromium: PrivateChro
     ):
         address, protocols = tap.through(relay.socket("p")), ["relayd.v1", f"bearer.{relay.token()}"]
         joined = await page.evaluate(f"join({json.dumps(address)}, {json.dumps(protocols)})")
-        assert ["permessage-deflate", "relayd.v1"] == joined
+        assert [AGREED, "relayd.v1"] == joined
         texts = []
         for number in range(6):
             body = [f"{number}.0 {FAR}", f"{number}.1 {FAR}"] if number % 2 else [f"{number} short"]
@@ -85,7 +87,7 @@ async def test_a_browser_reads_compressed_and_plain_frames(chromium: PrivateChro
         assert [1000, True] == await page.evaluate("leave()")
         assert [] == page.console
         (answer,) = page.told("Network.webSocketHandshakeResponseReceived")
-    assert "permessage-deflate" == answer["response"]["headers"]["Sec-WebSocket-Extensions"]
+    assert AGREED == answer["response"]["headers"]["Sec-WebSocket-Extensions"]
     frames = [frame for frame in tap.down if frame.text]
     assert [len(text) > DEFLATE_ABOVE for text in heard] == [frame.compressed for frame in frames]
     assert {True, False} == {frame.compressed for frame in frames}
