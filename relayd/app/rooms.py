@@ -12,6 +12,7 @@ from relayd.core.repeats import WINDOW
 from relayd.ports import Journal, Position, Source
 from relayd.presence.memory import MemoryPresence
 from relayd.relay.admission import Admission
+from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
 from relayd.relay.intake import Intake
@@ -29,6 +30,9 @@ from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
 
 __all__ = ["Rooms", "apply", "furnish"]
+
+NEWEST = 1_000
+"""So many events come back to memory with a project: its tail, and what most who return have missed."""
 
 
 class Rooms(Struct, frozen=True, kw_only=True):
@@ -69,7 +73,7 @@ async def furnish(config: Config) -> Rooms:
     log: WatchedLog = Log(source.log)
     journal = journal_of(config, source)
     position = await recover(log, journal, source.log) if journal is not None else None
-    past = Past(log, journal, observer=observer, newest=limits.timeline_events)
+    past = Past(log, journal, observer=observer, newest=min(NEWEST, limits.timeline_events))
     presence = MemoryPresence(limits.connections_per_user)
     engine = Engine(
         log=log,
@@ -83,6 +87,7 @@ async def furnish(config: Config) -> Rooms:
         clock=clock,
         limits=limits,
         turnstile=Turnstile(),
+        copies=Copies(),
     )
     keeper = Keeper(past, position, replays=source.replays, observer=observer, clock=clock, limits=limits)
     admission = Admission(engine)

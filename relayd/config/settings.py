@@ -191,7 +191,7 @@ class Limits(Table):
 class Memory(Table):
     """How much of the recent past is kept in memory; what is older is read from the journal."""
 
-    timeline_events: int = Field(default=1_000, ge=1, le=1_000_000, description="Recent events of one project.")
+    timeline_events: int = Field(default=10_000, ge=1, le=1_000_000, description="Recent events of one project.")
     timeline_mib: int = Field(
         default=256,
         ge=1,

@@ -52,33 +52,35 @@ class Governor:
     """
     One load governor for the process: under overload batches grow instead of queues.
 
-    It compares the CPU time spent flushing with the time that passed: a neighbour on the core is no load of ours.
-    Above half, all intervals double, up to five (ten when out of breath) times the interval of the pace; below a
-    quarter they shrink again.
+    It compares the CPU time spent flushing, and in all, with the time that passed; a neighbour on the core is no load
+    of ours.  While flushing takes more than half, or the process is out of breath, all intervals double, up to five
+    (out of breath: ten) times the interval of the pace: in a storm of handshakes fewer and larger frames leave time for
+    those at the door.  While flushing takes less than a quarter and there is breath, they shrink again.
     """
 
-    __slots__ = ("_busy", "_since", "slowdown")
+    __slots__ = ("_busy", "_since", "_used", "slowdown")
 
     HIGH, LOW, BREATHLESS = 0.5, 0.25, 0.9
     LIMIT, LIMIT_BREATHLESS = 5.0, 10.0
-    WINDOW = 1.0
+    WINDOW = 0.5
 
-    def __init__(self, now: float) -> None:
-        """Begin unhurried."""
+    def __init__(self, now: float, used: float) -> None:
+        """Begin unhurried; `used` are the CPU seconds of the process so far."""
         self._busy = 0.0
         self._since = now
+        self._used = used
         self.slowdown = 1.0
 
-    def spent(self, seconds: float, now: float) -> None:
-        """Note that a flush took so long; once a second the slowdown follows."""
+    def spent(self, seconds: float, now: float, used: float) -> None:
+        """Note that a flush took so many of the CPU seconds used so far; twice a second the slowdown follows."""
         self._busy += seconds
         passed = now - self._since
         if passed < self.WINDOW:
             return
-        load = self._busy / passed
-        if load > self.HIGH:
-            limit = self.LIMIT_BREATHLESS if load > self.BREATHLESS else self.LIMIT
+        load, breathless = self._busy / passed, (used - self._used) / passed > self.BREATHLESS
+        if load > self.HIGH or breathless:
+            limit = self.LIMIT_BREATHLESS if breathless else self.LIMIT
             self.slowdown = min(max(limit, self.slowdown), self.slowdown * 2)
         elif load < self.LOW:
             self.slowdown = max(1.0, self.slowdown / 2)
-        self._busy, self._since = 0.0, now
+        self._busy, self._since, self._used = 0.0, now, used

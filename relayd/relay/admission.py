@@ -86,8 +86,14 @@ class Admission:
         self.draining = False
         self._patience = Patience()
 
-    def open_doors(self, transport: str, *, counts: Mapping[str, int]) -> None:
-        """Refuse everybody when the node can't take more; raises Refused."""
+    async def open_doors(self, transport: str, *, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Let in a few at a time, and nobody when the node can't take more; raises Refused."""
+        self._look(transport, counts())
+        # Behind what costs nothing to refuse, and before all that costs something.
+        await self.engine.turnstile.enter()
+        self._look(transport, counts())
+
+    def _look(self, transport: str, counts: Mapping[str, int]) -> None:
         if self.draining:
             raise self._refused(transport, Disconnect.RESTARTING, "this relay is restarting; try again", "draining")
         if sum(counts.values()) >= self.engine.limits.max_connections:
@@ -112,7 +118,6 @@ class Admission:
     async def admit(self, handshake: Handshake) -> Grant:
         """Return a grant that holds a place; raises Refused, the later the oftener that address is refused."""
         began = self.engine.clock.monotonic()
-        await self.engine.turnstile.enter()
         try:
             grant = await self._admit(handshake)
         except Refused as refused:

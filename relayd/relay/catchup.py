@@ -96,7 +96,9 @@ async def read(engine: Engine, subscription: Subscription, *, alone: bool) -> Se
     timeline, place = subscription.project.timeline, subscription.passed.place
     index = timeline.index_after(place)
     if index is not None:
-        return timeline.slice(index, min(index + MAX_ENVELOPE_MESSAGES, target(subscription, index, alone=alone)))
+        # Up to boundaries that are the same for all, so that who comes back at once reads the same envelopes.
+        boundary = index - index % MAX_ENVELOPE_MESSAGES + MAX_ENVELOPE_MESSAGES
+        return timeline.slice(index, min(boundary, target(subscription, index, alone=alone)))
     bottom = timeline.bottom
     entries = await engine.past.read(subscription.project, place, MAX_ENVELOPE_MESSAGES)
     if entries is not None and not entries and bottom is not None:
@@ -113,9 +115,8 @@ async def write_entries(
         wanted, looked_at = cut(entries, subscription.selection, messages=MAX_ENVELOPE_MESSAGES)
         last = entries[looked_at - 1]
         if wanted:
-            cursors = {subscription.project.id: last.cursor} if many else None
             told = collapse(wanted) if wire.encoding.collapses else wanted
-            payload = wire.encoding.frame(told, last.cursor, engine.clock.now(), cursors, len(wanted) - len(told))
+            payload = written(engine, subscription, wanted, told, last.cursor, many=many)
             wire.write(payload)
             engine.observer.replayed(wire.encoding.transport, events=len(told), nbytes=len(payload))
         # Written is passed: a sign of life that comes while this one is drained must not tell an older cursor.
@@ -126,6 +127,27 @@ async def write_entries(
         # No pause behind the last few: on a busy project there were more after each, and it would never join.
         if wanted and (entries or looked_at >= MAX_ENVELOPE_MESSAGES or wire.buffered()):
             await drained(wire, engine.limits.stuck_seconds)
+
+
+def written(
+    engine: Engine,
+    subscription: Subscription,
+    wanted: Sequence[Entry],
+    told: Sequence[Entry],
+    cursor: str,
+    *,
+    many: bool,
+) -> bytes:
+    """Return an envelope, made for this one or a moment ago for another who reads the same in the same way."""
+    encoding, now = subscription.follower.encoding, engine.clock.monotonic()
+    # A cursor is unique over all projects; with the number between, two of them say which events these are.
+    key = (wanted[0].cursor, cursor, len(wanted), many, *subscription.key)
+    payload = engine.copies.get(key, now)
+    if payload is None:
+        cursors = {subscription.project.id: cursor} if many else None
+        payload = encoding.frame(told, cursor, engine.clock.now(), cursors, len(wanted) - len(told))
+        engine.copies.put(key, payload, now)
+    return payload
 
 
 async def drained(wire: Wire, stuck_seconds: float) -> None:

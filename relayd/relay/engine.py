@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from relayd.core.access import Decision, ProjectFacts, Viewer, any_grants
 from relayd.ports import Authorizer, Clock, Observer, Presence, Source, TokenVerifier
+from relayd.relay.copies import Copies
 from relayd.relay.fanout import Fanout
 from relayd.relay.limits import Limits
 from relayd.relay.past import Past
@@ -29,6 +30,7 @@ class Engine(Struct, kw_only=True):
     clock: Clock
     limits: Limits
     turnstile: Turnstile
+    copies: Copies
 
     async def decide(self, viewer: Viewer, facts: ProjectFacts) -> Decision:
         """Say whether a viewer may see a project: any authorizer grants."""

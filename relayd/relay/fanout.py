@@ -72,7 +72,7 @@ class Fanout:
         self._number = count()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = float("inf")
-        self.governor = Governor(clock.monotonic())
+        self.governor = Governor(clock.monotonic(), clock.spent())
 
     def bucket(self, encoding: Encoding) -> TokenBucket:
         """Return a fresh pace for a group: the relay's own, or a slower one that the viewer asked for."""
@@ -92,7 +92,8 @@ class Fanout:
             for member in list(project.channel.alone):
                 member.follower.stir(member)
         self._run_queue(self._clock.monotonic())
-        self.governor.spent(self._clock.spent() - worked, self._clock.monotonic())
+        used = self._clock.spent()
+        self.governor.spent(used - worked, self._clock.monotonic(), used)
 
     def later(self, seconds: float, serve: Callable[[float], None]) -> None:
         """Call `serve(now)` in so many seconds, in one queue for the whole process."""

@@ -21,7 +21,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Events a connected viewer may be behind before it jumps."""
     tail: int = 100
     max_tail: int = 1_000
-    timeline_events: int = 1_000
+    timeline_events: int = 10_000
     timeline_bytes: int = 256 * 1024 * 1024
     projects: int = 5_000
     heartbeat_seconds: float = 25

@@ -10,7 +10,7 @@ from collections import deque
 
 __all__ = ["EACH_TURN", "Turnstile"]
 
-EACH_TURN = 8
+EACH_TURN = 4
 """Admissions in one turn of the loop: a few milliseconds of checking tokens and reading back."""
 
 

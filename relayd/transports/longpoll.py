@@ -60,7 +60,7 @@ class LongPollTransport:
     async def events(self, request: web.Request) -> web.Response:
         """Answer with what is new, at once or when there is something."""
         engine = self._admission.engine
-        self._admission.open_doors(self.name, counts=self._lobby.counts())
+        await self._admission.open_doors(self.name, counts=self._lobby.counts)
         with self._admission.reading(self.name):
             asked = handshake(request, self.name, engine.limits)
             wait = query_number(request, "wait", default=DEFAULT_WAIT, most=MAX_WAIT, kind=float)

@@ -61,7 +61,7 @@ class SseTransport:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Serve one project until either side ends it."""
-        self._admission.open_doors(self.name, counts=self._lobby.counts())
+        await self._admission.open_doors(self.name, counts=self._lobby.counts)
         # A browser reconnects with the address it began with; what it has read since stands in the header.
         last_id = request.headers.get("Last-Event-ID") or request.query.get("after")
         with self._admission.reading(self.name):

@@ -69,7 +69,7 @@ class WebSocketWire(SocketWire):
     def _worked(self, work: asyncio.Task[None]) -> None:
         super()._worked(work)
         frames, self._frames = self._frames, None
-        if frames is not None and not self._closing():
+        if frames is not None and not self._ending:
             self._transport.resume_reading()
             for frame in frames:
                 self._hear(frame)
@@ -136,7 +136,7 @@ class WebSocketTransport:
     async def _serve(self, request: web.Request, *, many: bool) -> web.StreamResponse:
         if not is_upgrade(request):
             return upgrade_required()
-        self._admission.open_doors(self.name, counts=self._lobby.counts())
+        await self._admission.open_doors(self.name, counts=self._lobby.counts)
         # A browser can't read the status of a refused upgrade: a modern viewer is refused behind it by a close code.
         # A legacy one shows "connected" on open and comes back for ever, so it is refused before.
         with self._admission.reading(self.name):

@@ -2,10 +2,16 @@
 The connection of a viewer that stays: from the upgrade on, the socket is ours.
 
 `take_over` puts a `SocketWire` in the place of the library's protocol.  What a viewer costs from then on is this object
-and its session: no task, no request, no buffer of its own.  Shared bytes are written with the transport's own `write`.
+and its session: no task, no request, no buffer of its own.
+
+Law: while nothing waits in the transport, shared bytes go to the kernel directly, one system call a viewer and frame;
+what the kernel does not take goes to the transport, and everything behind it, too, until that is empty again.  The
+descriptor is open as long as `_fd` holds it: both loops close it only after `connection_lost` has returned, and it is
+let go of before that wherever an end begins.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Coroutine
 from typing import Any
@@ -29,6 +35,9 @@ CLOSE_SECONDS = 3.0
 
 GONE = "the viewer is gone"
 
+NONE = -1
+"""No descriptor."""
+
 
 class OpenEnded(web.StreamResponse):
     """A response whose end is not the library's to write."""
@@ -48,8 +57,7 @@ class SocketWire(asyncio.Protocol):
     """A socket with a viewer behind it, from whom nothing is expected."""
 
     __slots__ = (
-        "_closing", "_gone", "_paused", "_size", "_transport", "_waiters", "_work", "_write", "_written", "encoding",
-        "session",
+        "_descriptor", "_ending", "_fd", "_gone", "_handed", "_transport", "_waiters", "_work", "encoding", "session",
     )  # fmt: skip
 
     answers = False
@@ -60,8 +68,12 @@ class SocketWire(asyncio.Protocol):
         self.encoding = encoding
         self.session: Session | None = None
         self._transport: asyncio.Transport
-        self._written = 0
-        self._paused = False
+        self._descriptor = NONE
+        self._fd = NONE
+        """What is written to directly; NONE while something waits in the transport, and once an end has begun."""
+        self._handed = 0
+        """Bytes that went to the transport."""
+        self._ending = False
         self._gone = False
         self._waiters: list[asyncio.Future[None]] | None = None
         self._work: asyncio.Task[None] | None = None
@@ -84,11 +96,9 @@ class SocketWire(asyncio.Protocol):
 
     def _begin(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        # Bound once: looking them up for each frame and viewer costs as much as calling them.
-        self._size = transport.get_write_buffer_size
-        self._closing = transport.is_closing
-        self._write = transport.write
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._fd = self._descriptor = transport.get_extra_info("socket").fileno()
+        # With a mark of zero the transport tells when it holds something, and when it is empty again.
+        transport.set_write_buffer_limits(high=0)
         bound_kernel_buffer(transport)
         if not transport.is_reading():
             transport.resume_reading()
@@ -108,46 +118,73 @@ class SocketWire(asyncio.Protocol):
 
     def push(self, payload: bytes) -> bool:
         """Write now and return True, or write nothing and return False: the buffer is full, or the viewer is gone."""
-        # uvloop raises when a closed socket is written to; whoever serves a group would fail for all of it.
-        if self._size() > HIGH_WATER or self._closing():
+        if self._fd < 0:
+            return self._push_behind(payload)
+        try:
+            sent = os.write(self._fd, payload)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            # The loop learns it, too, and tells `connection_lost`.
+            self._let_go()
             return False
-        self._written += len(payload)
-        self._write(payload)
+        if sent != len(payload):
+            self._hand_over(payload[sent:])
         return True
 
     def write(self, payload: bytes) -> None:
         """Write whatever the buffer holds; raises ConnectionResetError when the viewer is gone."""
-        if self._closing():
+        if self._fd < 0 and not self._ending:
+            self._hand_over(payload)
+        elif not self.push(payload):
             raise ConnectionResetError(GONE)
-        self._written += len(payload)
-        self._write(payload)
 
     async def drain(self) -> None:
-        """Return when the buffer is low; raises ConnectionResetError when the viewer is gone."""
-        if self._closing():
+        """Return when the buffer is empty; raises ConnectionResetError when the viewer is gone."""
+        if self._ending:
             raise ConnectionResetError(GONE)
-        if self._paused:
+        if self.buffered():
             await self._moved()
+
+    def _push_behind(self, payload: bytes) -> bool:
+        # uvloop raises when a closed socket is written to; whoever serves a group would fail for all of it.
+        if self._ending or self.buffered() > HIGH_WATER or self._transport.is_closing():
+            return False
+        self._hand_over(payload)
+        return True
+
+    def _hand_over(self, payload: bytes) -> None:
+        self._fd = NONE
+        self._handed += len(payload)
+        self._transport.write(payload)
+        if not self.buffered():
+            # The kernel took it after all, and nobody will say so.
+            self.resume_writing()
+
+    def _let_go(self) -> None:
+        self._ending = True
+        self._fd = NONE
 
     def buffered(self) -> int:
         """Return the bytes that the kernel has not taken yet."""
-        return self._size()
+        return self._transport.get_write_buffer_size()
 
     def taken(self) -> int:
-        """Return how many bytes the kernel has taken so far."""
-        return self._written - self._size()
+        """Return how many of the bytes that had to wait the kernel has taken so far."""
+        return self._handed - self.buffered()
 
     # -- the end ------------------------------------------------------------------------------------------------
 
     def abort(self) -> None:
         """End at once."""
+        self._let_go()
         self._transport.abort()
 
     async def finish(self, last: bytes = b"") -> None:
         """Write the last words and return when they are read and the connection is closed, or was cut for delay."""
         try:
-            if last and not self._closing():
-                self._write(last)
+            if last and not self._ending:
+                self.write(last)
             self._hang_up()
             async with asyncio.timeout(CLOSE_SECONDS):
                 while not self._gone:
@@ -156,6 +193,7 @@ class SocketWire(asyncio.Protocol):
             self.abort()
 
     def _hang_up(self) -> None:
+        self._let_go()
         self._transport.close()
 
     # -- from the transport -------------------------------------------------------------------------------------
@@ -163,17 +201,23 @@ class SocketWire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass over what is said on a stream that only goes the other way."""
 
+    def eof_received(self) -> None:
+        """Let the transport close: a viewer that says no more is gone, in both protocols."""
+        self._let_go()
+
     def pause_writing(self) -> None:
-        """Let `drain` wait."""
-        self._paused = True
+        """Write behind what waits, from now on."""
+        self._fd = NONE
 
     def resume_writing(self) -> None:
-        """Let it go on."""
-        self._paused = False
+        """Write directly again."""
+        if not self._ending:
+            self._fd = self._descriptor
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why makes no difference
         """End the session, or whatever would have become one."""
+        self._let_go()
         self._gone = True
         self._wake()
         if self.session is not None:

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 from relayd.app.gauges import Lag
@@ -6,6 +7,7 @@ from relayd.relay.engine import Engine
 from relayd.testing.sources import FakeSource
 from relayd.testing.world import FakeClock
 from tests.harness.inside import InsideRelay, inside
+from tests.harness.raw import upgraded
 from tests.harness.viewer import log, watch
 
 
@@ -37,14 +39,20 @@ async def test_sizes_are_what_they_are_when_somebody_looks(tmp_path: Path) -> No
         assert 0 == figures(relay)['relayd_connections{transport="websocket"}']
 
 
-async def test_tasks_come_and_go_with_the_viewers(tmp_path: Path) -> None:
-    """One that stays behind each time would be seen here first."""
+async def test_an_idle_viewer_costs_no_task(tmp_path: Path) -> None:
+    """A request that waits has some; a socket that was taken over has none, and leaves none behind."""
     async with inside(tmp_path) as relay:
         before = figures(relay)["relayd_tasks"]
         assert before > 1
-        async with watch(relay, "p") as viewer:
+        async with upgraded(relay, f"/ws/admin/agent-swarm/p?batch=1&token={relay.token()}") as viewer:
             await viewer.frame()
-            assert before < figures(relay)["relayd_tasks"]
+            await relay.until(lambda: before == figures(relay)["relayd_tasks"])
+            poll = asyncio.create_task(relay.get(relay.project("p", "/events", after="0")))
+            await relay.until(lambda: before + 1 < figures(relay)["relayd_tasks"])
+            await relay.publish(log("p", "news"))
+            await poll
+        # A connection that is kept for the next request has one, too.
+        await relay.http.close()
         await relay.until(lambda: before == figures(relay)["relayd_tasks"])
 
 

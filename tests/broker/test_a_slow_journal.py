@@ -16,6 +16,7 @@ from relayd.presence.memory import MemoryPresence
 from relayd.rabbitmq.consume import RabbitSource
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.relay.admission import Admission, Handshake
+from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
 from relayd.relay.intake import SLICE_BODIES, Intake
@@ -71,6 +72,7 @@ class Reading:
             clock=clock,
             limits=limits,
             turnstile=Turnstile(),
+            copies=Copies(),
         )
         self.keeper = Keeper(past, None, replays=True, observer=self.observer, clock=clock, limits=limits)
         self.intake = Intake(self.engine, NativeDialect(), self.keeper)

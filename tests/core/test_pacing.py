@@ -121,9 +121,9 @@ def test_an_idle_bucket_does_not_fill_a_spent_one() -> None:
 
 
 def test_a_governor_begins_unhurried() -> None:
-    """And looks once a second only."""
-    governor = Governor(0.0)
-    governor.spent(0.9, 0.95)
+    """And looks twice a second only."""
+    governor = Governor(0.0, 0.0)
+    governor.spent(0.45, 0.49, 0.49)
     assert 1.0 == governor.slowdown
 
 
@@ -139,45 +139,56 @@ def test_a_governor_begins_unhurried() -> None:
 )
 def test_intervals_double_under_load(load: float, course: list[float]) -> None:
     """Above half, up to five times; out of breath, up to ten."""
-    governor, slowdowns_seen = Governor(0.0), []
+    governor, slowdowns_seen = Governor(0.0, 0.0), []
     for second in range(len(course)):
-        governor.spent(load, second + 1.0)
+        governor.spent(load, second + 1.0, load * (second + 1))
         slowdowns_seen.append(governor.slowdown)
     assert course == slowdowns_seen
 
 
 def test_half_a_load_holds_what_is() -> None:
     """Between a quarter and a half nothing changes, so that it does not swing; nor does a limit pull it down."""
-    governor = Governor(0.0)
+    governor = Governor(0.0, 0.0)
     for second in range(4):
-        governor.spent(0.95, second + 1.0)
-    governor.spent(0.4, 5.0)
-    governor.spent(0.6, 6.0)
+        governor.spent(0.95, second + 1.0, second + 1.0)
+    governor.spent(0.4, 5.0, 4.4)
+    governor.spent(0.6, 6.0, 5.0)
     assert 10.0 == governor.slowdown
+
+
+def test_out_of_breath_for_another_reason_intervals_double_too() -> None:
+    """A storm of handshakes leaves no CPU: fewer, larger frames leave it some, until there is breath again."""
+    governor = Governor(0.0, 0.0)
+    governor.spent(0.1, 1.0, 0.95)
+    governor.spent(0.1, 2.0, 1.90)
+    assert 4.0 == governor.slowdown
+    governor.spent(0.1, 3.0, 2.70)
+    assert 2.0 == governor.slowdown
 
 
 def test_a_governor_recovers() -> None:
     """Below a quarter the intervals shrink again, to the pace and not below."""
-    governor = Governor(0.0)
+    governor = Governor(0.0, 0.0)
     for second in range(4):
-        governor.spent(0.95, second + 1.0)
+        governor.spent(0.95, second + 1.0, second + 1.0)
     course = []
     for second in range(5):
-        governor.spent(0.1, second + 5.0)
+        governor.spent(0.1, second + 5.0, 4.0 + 0.1 * (second + 1))
         course.append(governor.slowdown)
     assert [5, 2.5, 1.25, 1, 1] == course
 
 
 @quick
-@given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 1)), max_size=60))
-def test_a_governor_is_bounded(flushes: list[tuple[float, float]]) -> None:
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 1), st.floats(0, 1)), max_size=60))
+def test_a_governor_is_bounded(flushes: list[tuple[float, float, float]]) -> None:
     """Whatever is spent when, it stays between one and ten, and ten quiet seconds bring it back."""
-    governor, now = Governor(0.0), 0.0
-    for passed, share in flushes:
+    governor, now, used = Governor(0.0, 0.0), 0.0, 0.0
+    for passed, share, others in flushes:
         now += passed
-        governor.spent(passed * share, now)
+        used += passed * max(share, others)
+        governor.spent(passed * share, now, used)
         assert 1.0 <= governor.slowdown <= 10.0
     for _ in range(10):
         now += 1.0
-        governor.spent(0.0, now)
+        governor.spent(0.0, now, used)
     assert 1.0 == governor.slowdown

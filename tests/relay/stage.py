@@ -17,6 +17,7 @@ from relayd.protocol.cursor import Place, fingerprint
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Message, ProjectProgress, WorkflowLog
 from relayd.relay.admission import Admission, Handshake
+from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
 from relayd.relay.hearing import hear
@@ -121,6 +122,7 @@ class Relay:
             clock=self.clock,
             limits=limits,
             turnstile=Turnstile(),
+            copies=Copies(),
         )
         self.keeper: Keeper
         self.admission = Admission(self.engine)

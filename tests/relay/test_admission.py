@@ -11,6 +11,7 @@ from relayd.protocol.cursor import decode
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.admission import Grant
 from relayd.relay.refusal import Refused
+from relayd.relay.turnstile import EACH_TURN
 from relayd.testing.viewers import FakeAuthorizer
 from relayd.testing.world import settle
 from tests.relay.stage import Relay, SlowJournal
@@ -31,14 +32,14 @@ async def refusal(relay: Relay, *args: str | None, **wishes: Any) -> Refused:  #
 
 async def test_open_doors_let_everybody_by(relay: Relay) -> None:
     """As long as there is room."""
-    relay.admission.open_doors("fake", counts={"fake": 9_999})
+    await relay.admission.open_doors("fake", counts=lambda: {"fake": 9_999})
 
 
 async def test_a_draining_node_refuses_everybody(relay: Relay) -> None:
     """They come back to another one."""
     relay.admission.draining = True
     with pytest.raises(Refused) as refused:
-        relay.admission.open_doors("fake", counts={})
+        await relay.admission.open_doors("fake", counts=dict)
     assert (Disconnect.RESTARTING, "draining") == (refused.value.disconnect, refused.value.reason)
     assert [("fake", Disconnect.RESTARTING, "draining")] == relay.observer.of("refused")
 
@@ -46,8 +47,18 @@ async def test_a_draining_node_refuses_everybody(relay: Relay) -> None:
 async def test_a_full_node_refuses_everybody(relay: Relay) -> None:
     """All transports count together."""
     with pytest.raises(Refused) as refused:
-        relay.admission.open_doors("fake", counts={"fake": 6_000, "other": 4_000})
+        await relay.admission.open_doors("fake", counts=lambda: {"fake": 6_000, "other": 4_000})
     assert (Disconnect.OVERLOADED, "node_full") == (refused.value.disconnect, refused.value.reason)
+
+
+async def test_who_had_to_wait_finds_the_doors_as_they_are_then(relay: Relay) -> None:
+    """A few come in at once; the relay begins to drain while the next one waits for its turn."""
+    comers = [asyncio.create_task(relay.admission.open_doors("fake", counts=dict)) for _ in range(EACH_TURN + 1)]
+    await asyncio.sleep(0)
+    relay.admission.draining = True
+    answers = await asyncio.gather(*comers, return_exceptions=True)
+    assert [None] * EACH_TURN == answers[:-1]
+    assert isinstance(answers[-1], Refused)
 
 
 async def test_a_request_that_cant_be_read_is_counted(relay: Relay) -> None:
