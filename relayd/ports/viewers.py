@@ -89,7 +89,7 @@ class Wire(Protocol):
         ...
 
     def taken(self) -> int:
-        """Return how many bytes the kernel has taken so far; while it grows, the viewer is slow but not stuck."""
+        """Return how many bytes have got through so far; while it changes, the viewer is slow but not stuck."""
         ...
 
     async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:

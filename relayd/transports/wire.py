@@ -11,8 +11,11 @@ let go of before that wherever an end begins.
 """
 
 import asyncio
+import fcntl
 import os
 import socket
+import termios
+from array import array
 from collections.abc import Coroutine
 from typing import Any
 
@@ -170,8 +173,10 @@ class SocketWire(asyncio.Protocol):
         return self._transport.get_write_buffer_size()
 
     def taken(self) -> int:
-        """Return how many of the bytes that had to wait the kernel has taken so far."""
-        return self._handed - self.buffered()
+        """Return how many of the bytes that had to wait have reached the viewer's machine so far."""
+        # Not what our kernel has taken: it takes again only once half of what it may hold unsent is gone, and a viewer
+        # that reads a little all the time would look stuck meanwhile.
+        return self._handed - self.buffered() - (0 if self._gone else unacknowledged(self._descriptor))
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -238,6 +243,13 @@ class SocketWire(asyncio.Protocol):
         for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def unacknowledged(descriptor: int) -> int:
+    """Return the bytes in a socket's send queue that the other side has not confirmed (Linux: SIOCOUTQ, tcp(7))."""
+    count = array("i", [0])
+    fcntl.ioctl(descriptor, termios.TIOCOUTQ, count)
+    return count[0]
 
 
 def bound_kernel_buffer(transport: asyncio.BaseTransport) -> None:
