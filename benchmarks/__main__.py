@@ -21,6 +21,9 @@ from benchmarks.rows.row import Bench, Result, Scale
 
 __all__ = ["main"]
 
+SETTLE = 2 / 3
+"""Of a window's length is waited before it begins."""
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -31,15 +34,16 @@ def main(argv: list[str] | None = None) -> int:
     scale = Scale(
         quick=asked.quick,
         repeats=asked.repeat or (1 if asked.quick else 3),
-        seconds=3.0 if asked.quick else 6.0,
-        settle=1.5 if asked.quick else 4.0,
+        seconds=asked.seconds or (3.0 if asked.quick else 6.0),
+        settle=asked.seconds * SETTLE if asked.seconds else 1.5 if asked.quick else 4.0,
         minutes=asked.minutes,
     )
     used = cores()
     machine = describe()
     os.sched_setaffinity(0, {used.load})
     report: dict[str, Any] = {
-        "mode": "A quick look with short windows, good for spotting blunders only" if scale.quick else "A full run",
+        "mode": f"{'A quick look, good for spotting blunders only' if scale.quick else 'A full run'}, in windows of "
+        f"{scale.seconds:g} s behind {scale.settle:g} s to settle",
         "began": time.time(),
         "repeats": scale.repeats,
         "cores": vars(used),
@@ -90,6 +94,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short windows, one run each, few steps")
     parser.add_argument("--rows", type=names_of, metavar="A,B", help=f"only these: {', '.join(ROWS)}")
+    parser.add_argument("--seconds", type=float, metavar="S", help="length of a window; default 6, quick 3")
     parser.add_argument("--repeat", type=int, metavar="N", help="runs of each row; default 3, quick 1")
     parser.add_argument("--minutes", type=float, metavar="M", help="of the soak; default 30, quick a half")
     parser.add_argument("--keep", action="store_true", help="keep the other rows of the last report")

@@ -130,7 +130,8 @@ def tell(result: Result, few: list[Pair], many: list[Pair], bundles: list[Sample
             what=f"frames/s of a bundle of {BUNDLED} projects at {RATE:,} events/s",
             limit=f"≤ {MOST_FRAMES}",
             figure=f"{frames:.1f} ({came:,.0f} events/s came)",
-            met=frames <= MOST_FRAMES and came >= 0.97 * RATE,
+            # A window may begin just before one frame and end just behind another.
+            met=frames <= MOST_FRAMES + 1 / bundles[0].seconds and came >= 0.97 * RATE,
         )
     )
     result.notes.append(
