@@ -11,6 +11,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
+from operator import attrgetter
 
 from relayd.core.channel import Group, Passed
 from relayd.core.pacing import Governor, Pace, TokenBucket
@@ -23,6 +24,8 @@ from relayd.relay.limits import Limits
 from relayd.relay.subscription import Subscription, Watched, WatchedLog
 
 __all__ = ["Fanout", "cut"]
+
+PAYLOAD = attrgetter("payload")
 
 SHORTEST_WAIT = 0.001
 """Seconds; a token that is short by a rounding error would be waited for in no time, for ever, by a coarse clock."""
@@ -41,7 +44,7 @@ def cut(
 
     If the envelope is empty so far (`first`), one entry always fits: a larger event travels alone.
     """
-    if selection is EVERYTHING and len(entries) <= messages and sum(map(size, entries)) <= nbytes:
+    if selection is EVERYTHING and len(entries) <= messages and sum(map(len, map(PAYLOAD, entries))) <= nbytes:
         return list(entries), len(entries)
     wanted: list[Entry] = []
     for looked_at, entry in enumerate(entries):
@@ -52,11 +55,6 @@ def cut(
             return wanted, looked_at
         wanted.append(entry)
     return wanted, len(entries)
-
-
-def size(entry: Entry) -> int:
-    """Return the bytes that an entry takes in an envelope."""
-    return len(entry.payload)
 
 
 class Fanout:
