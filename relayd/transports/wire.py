@@ -94,7 +94,8 @@ class SocketWire(asyncio.Protocol):
         # What a viewer sent behind its request, without waiting for the answer, is held there (aiohttp 3.14).
         early = library._message_tail  # noqa: SLF001  # there is no other way to it, and it must not be lost
         if early:
-            self.data_received(early)
+            # Once whoever takes over has begun, and before the loop looks at the socket again.
+            asyncio.get_running_loop().call_soon(self.data_received, early)
         return True
 
     def _begin(self, transport: asyncio.Transport) -> None:

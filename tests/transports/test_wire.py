@@ -1,4 +1,6 @@
 import asyncio
+import gc
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -6,11 +8,12 @@ import pytest
 import uvloop
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from aiohttp.web_protocol import RequestHandler
 
 from relayd.transports.frames import SseEncoding
 from relayd.transports.wire import HIGH_WATER, OpenEnded, SocketWire
 from tests.harness.inside import InsideRelay, inside
-from tests.harness.raw import RawSocket, upgraded
+from tests.harness.raw import UPGRADE, RawSocket, masked, raw, upgraded
 from tests.harness.viewer import log, watch
 
 PATH = "/ws/admin/agent-swarm/p?batch=1&token={}"
@@ -61,6 +64,26 @@ async def test_a_viewer_that_takes_no_byte_is_cut(tmp_path: Path) -> None:
         await fill(relay, slow)
         await relay.until(lambda: relay.places() == 0)
         assert "STUCK" == session.ended.result().disconnect.name
+
+
+async def test_what_is_said_before_the_answer_is_heard(relay: InsideRelay) -> None:
+    """A client may not do so (RFC 6455 4.1), and some do: what came with the request is not lost with the library."""
+    async with raw(relay) as hasty:
+        hasty.send(UPGRADE.format(PATH.format(relay.token())).encode() + masked(0x81, b"ping"))
+        await hasty.until(b"\r\n\r\n")
+        heard = [await hasty.frame(), await hasty.frame()]
+    assert (1, b"pong") in heard
+
+
+async def test_the_library_forgets_who_was_taken_over(relay: InsideRelay) -> None:
+    """Its objects for a request are what a viewer must not cost."""
+    async with AsyncExitStack() as stack:
+        for user in ("ada", "bob", "eve"):
+            viewer = await stack.enter_async_context(upgraded(relay, PATH.format(relay.token(user))))
+            await viewer.frame()
+        gc.collect()
+        assert 3 == relay.places()
+        assert [] == [one for one in gc.get_objects() if isinstance(one, RequestHandler | web.BaseRequest)]
 
 
 def test_who_is_gone_takes_nothing_and_breaks_nothing() -> None:
