@@ -158,12 +158,9 @@ class SocketWire(asyncio.Protocol):
         return True
 
     def _hand_over(self, payload: bytes) -> None:
-        self._fd = NONE
         self._handed += len(payload)
+        # If it has to keep some of it, it tells `pause_writing` before it returns.
         self._transport.write(payload)
-        if not self.buffered():
-            # The kernel took it after all, and nobody will say so.
-            self.resume_writing()
 
     def _let_go(self) -> None:
         self._ending = True

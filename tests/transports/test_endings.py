@@ -226,6 +226,15 @@ async def test_a_broken_frame_ends_it_with_its_code(relay: InsideRelay, data: by
         assert 0 == relay.places()
 
 
+async def test_who_does_not_answer_a_close_is_cut(relay: InsideRelay) -> None:
+    """After three seconds; until then the last words may still be on their way."""
+    async with upgraded(relay, PATH.format(relay.token())) as socket:
+        await socket.frame()
+        socket.send(masked(0x82, b"binary"))
+        assert 4400 == await socket.close_code()
+        assert "" == await socket.rest()
+
+
 async def test_a_deep_json_is_refused_not_suffered(relay: InsideRelay) -> None:
     """Nested beyond what a parser can stand: 4400, and the relay goes on."""
     async with watch(relay, "p") as viewer:

@@ -1,9 +1,11 @@
 import asyncio
 import gc
-from contextlib import AsyncExitStack
+import socket
+import struct
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 import uvloop
 from aiohttp import web
@@ -86,13 +88,15 @@ async def test_the_library_forgets_who_was_taken_over(relay: InsideRelay) -> Non
         assert [] == [one for one in gc.get_objects() if isinstance(one, RequestHandler | web.BaseRequest)]
 
 
-def test_who_is_gone_takes_nothing_and_breaks_nothing() -> None:
-    """The loop of the daemon raises when a closed socket is written to; that must not reach those who are there."""
-    uvloop.run(leave_while_written_to())
+LOOPS = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+"""Both loops in which the daemon may run."""
+
+Run = Callable[[Coroutine[None, None, None]], None]
 
 
-async def leave_while_written_to() -> None:
-    """Cut a viewer's connection, and write to it before anybody has noticed."""
+@asynccontextmanager
+async def taken_over() -> AsyncGenerator[tuple[SocketWire, socket.socket]]:
+    """Give a wire and the viewer's end of it, which takes little at a time."""
     wires: asyncio.Future[SocketWire] = asyncio.get_running_loop().create_future()
 
     async def serve(request: web.Request) -> web.StreamResponse:
@@ -105,10 +109,98 @@ async def leave_while_written_to() -> None:
 
     app = web.Application()
     app.router.add_get("/", serve)
-    async with TestServer(app) as server, aiohttp.ClientSession() as http, http.get(server.make_url("/")):
-        wire = await wires
-        wire.abort()
-        assert not wire.push(b"news")
-        with pytest.raises(ConnectionResetError, match="gone"):
-            wire.write(b"news")
-        assert 0 == wire.buffered()
+    loop = asyncio.get_running_loop()
+    async with TestServer(app) as server:
+        with socket.socket() as viewer:
+            viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+            viewer.setblocking(False)
+            await loop.sock_connect(viewer, (server.host, server.port))
+            await loop.sock_sendall(viewer, b"GET / HTTP/1.1\r\nHost: relay\r\n\r\n")
+            yield await wires, viewer
+
+
+def push_until_full(wire: SocketWire) -> bytes:
+    """Push numbered payloads until one is refused, and return those that were not."""
+    pushed = b""
+    for number in range(10_000):
+        payload = b"%07d " % number * 1_000
+        if not wire.push(payload):
+            return pushed
+        pushed += payload
+    raise AssertionError("a viewer that reads nothing was never behind")
+
+
+@LOOPS
+def test_what_had_to_wait_arrives_once_and_in_order(run: Run) -> None:
+    """Half a payload that the kernel took, the rest of it, what was pushed and written behind it, the last words."""
+
+    async def go() -> None:
+        async with taken_over() as (wire, viewer):
+            due = push_until_full(wire)
+            for more in (b"written", b"behind", b"it"):
+                wire.write(more)
+                due += more
+            reading = asyncio.create_task(everything(viewer))
+            await wire.drain()
+            assert 0 == wire.buffered()
+            assert wire.push(b"news")
+            await wire.finish(b"end")
+            assert due + b"newsend" == (await reading).partition(b"\r\n\r\n")[2]
+
+    run(go())
+
+
+async def everything(viewer: socket.socket) -> bytes:
+    """Return what comes until the relay ends the connection."""
+    data = b""
+    while piece := await asyncio.get_running_loop().sock_recv(viewer, 65_536):
+        data += piece
+    return data
+
+
+@LOOPS
+def test_a_viewer_that_reads_a_little_is_seen_to_read(run: Run) -> None:
+    """Long before our kernel takes the next byte; nothing else tells it from one that is stuck."""
+
+    async def go() -> None:
+        async with taken_over() as (wire, viewer):
+            push_until_full(wire)
+            before, waiting, read = wire.taken(), wire.buffered(), 0
+            while wire.taken() == before:
+                read += len(await asyncio.get_running_loop().sock_recv(viewer, 1_024))
+                assert read < 32 * 1_024
+            assert waiting == wire.buffered()
+            wire.abort()
+
+    run(go())
+
+
+@LOOPS
+def test_who_is_gone_takes_nothing_and_breaks_nothing(run: Run) -> None:
+    """Uvloop raises when a closed socket is written to; that must not reach those who are there."""
+
+    async def go() -> None:
+        async with taken_over() as (wire, _):
+            wire.abort()
+            assert not wire.push(b"news")
+            with pytest.raises(ConnectionResetError, match="gone"):
+                wire.write(b"news")
+            with pytest.raises(ConnectionResetError, match="gone"):
+                await wire.drain()
+            assert 0 == wire.buffered()
+
+    run(go())
+
+
+@LOOPS
+def test_a_connection_that_was_reset_refuses(run: Run) -> None:
+    """The system call says so before the loop does; the next viewer of the group is served all the same."""
+
+    async def go() -> None:
+        async with taken_over() as (wire, viewer):
+            # Zero seconds to linger: the end is a reset.
+            viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            viewer.close()
+            assert [False, False] == [wire.push(b"news"), wire.push(b"news")]
+
+    run(go())
