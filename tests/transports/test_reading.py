@@ -1,3 +1,4 @@
+import tracemalloc
 import zlib
 from collections.abc import Iterable
 from itertools import pairwise
@@ -158,5 +159,10 @@ def test_a_small_frame_can_not_become_a_large_message() -> None:
     """A megabyte of zeros in a thousand bytes is not unpacked: at most one byte more than the bound is."""
     bomb = zlib.compress(bytes(900_000), wbits=-15)
     assert len(bomb) < LIMIT
-    with pytest.raises(BrokenFrame, match="at most 1000 bytes"):
-        read([masked(0xC1, bomb)])
+    tracemalloc.start()
+    try:
+        with pytest.raises(BrokenFrame, match="at most 1000 bytes"):
+            read([masked(0xC1, bomb)])
+        assert 100_000 > tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
