@@ -451,3 +451,26 @@ async def test_a_fault_of_ours_ends_one_session_and_no_other(relay: Relay) -> No
     assert "incident-1" in broken.session.ended.result().sentence
     relay.says("a")
     assert_hears(other, "a")
+
+
+async def test_who_comes_back_at_once_reads_the_same_bytes(relay: Relay) -> None:
+    """Made for the first, they are the very object for the others who missed the same."""
+    (first, *_) = relay.says("first", "a", "b")
+    both = [await relay.watches(after=first.cursor) for _ in range(2)]
+    assert both[0].wire.sent[-1] is both[1].wire.sent[-1]
+    relay.clock.advance(2)
+    late = await relay.watches(after=first.cursor)
+    assert late.wire.sent[-1] is not both[0].wire.sent[-1]
+
+
+async def test_who_reads_otherwise_gets_bytes_of_its_own(relay: Relay) -> None:
+    """Another encoding, another selection of as many: what was made a moment ago for somebody else is not for them."""
+    (first, *_) = relay.says("first", "a", line("b", level="error"))
+    modern = await relay.watches(after=first.cursor)
+    legacy = await relay.watches(after=first.cursor, legacy=True)
+    many = await relay.watches(None)
+    await many.says({"type": "subscribe", "project_id": "p", "after": first.cursor})
+    await settle()
+    for viewer in (modern, legacy, many):
+        assert_hears(viewer, "a", "b")
+    assert 3 == len({viewer.wire.sent[-1] for viewer in (modern, legacy, many)})
