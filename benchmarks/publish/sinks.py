@@ -6,8 +6,12 @@ from typing import Self
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.exceptions import DeliveryError
 
 __all__ = ["AmqpSink", "HttpSink", "NatsSink", "NchanSink", "SocketSink", "client_frame", "websocket_request"]
+
+REFUSALS = 20
+"""So often a message is published again that the broker did not take."""
 
 CONFIRMS = 500
 """AMQP publishes that may wait for their confirm."""
@@ -171,4 +175,13 @@ class AmqpSink:
         message = aio_pika.Message(
             body, content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT
         )
-        await self._exchange.publish(message, self._key, mandatory=False)
+        for again in range(REFUSALS, -1, -1):
+            try:
+                await self._exchange.publish(message, self._key, mandatory=False)
+            except DeliveryError:
+                # The broker refuses while it deletes the queues of a thousand viewers that have left.
+                if not again:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                return
