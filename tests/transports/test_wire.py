@@ -79,13 +79,20 @@ async def test_what_is_said_before_the_answer_is_heard(relay: InsideRelay) -> No
 
 async def test_the_library_forgets_who_was_taken_over(relay: InsideRelay) -> None:
     """Its objects for a request are what a viewer must not cost."""
+    before = kept_by_the_library()
     async with AsyncExitStack() as stack:
         for user in ("ada", "bob", "eve"):
             viewer = await stack.enter_async_context(upgraded(relay, PATH.format(relay.token(user))))
             await viewer.frame()
-        gc.collect()
         assert 3 == relay.places()
-        assert [] == [one for one in gc.get_objects() if isinstance(one, RequestHandler | web.BaseRequest)]
+        # Others of this process may go meanwhile; three that came would be seen.
+        assert before >= kept_by_the_library()
+
+
+def kept_by_the_library() -> int:
+    """Return how many of its objects for requests there are."""
+    gc.collect()
+    return sum(isinstance(one, RequestHandler | web.BaseRequest) for one in gc.get_objects())
 
 
 LOOPS = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
