@@ -30,6 +30,8 @@ class Exit(IntEnum):
 
 OF_ENDING = {
     Disconnect.BAD_REQUEST: Exit.DATA,
+    Disconnect.PROTOCOL_ERROR: Exit.DATA,
+    Disconnect.INVALID_DATA: Exit.DATA,
     Disconnect.MESSAGE_TOO_BIG: Exit.DATA,
     Disconnect.AUTH_FAILED: Exit.NO_PERMISSION,
     Disconnect.FORBIDDEN: Exit.NO_PERMISSION,

@@ -40,6 +40,8 @@ SENTENCES = {
     Disconnect.TOO_MANY_CONNECTIONS: "all places of this user are taken; close another connection",
     Disconnect.OVERLOADED: "the relay takes no more connections for now",
     Disconnect.RESTARTING: "the relay is restarting",
+    Disconnect.PROTOCOL_ERROR: "the relay could not read a frame; something on the way may have changed it",
+    Disconnect.INVALID_DATA: "the relay could not read a text; something on the way may have changed it",
     Disconnect.MESSAGE_TOO_BIG: "a message was too big; ask for less",
 }
 

@@ -65,7 +65,7 @@ class Governor:
     WINDOW = 0.5
 
     def __init__(self, now: float, used: float) -> None:
-        """Begin unhurried; `used` are the CPU seconds of the process so far."""
+        """Begin unhurried; `used` are the CPU seconds of the loop's thread so far."""
         self._busy = 0.0
         self._since = now
         self._used = used

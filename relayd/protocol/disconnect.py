@@ -27,6 +27,8 @@ class Disconnect(Enum):
     """An ending; its name in lower case is its metric label."""
 
     NORMAL = (1000, 200, Advice.NONE, 0, "")
+    PROTOCOL_ERROR = (1002, 400, Advice.STOP, 0, "BAD_REQUEST")
+    INVALID_DATA = (1007, 400, Advice.STOP, 0, "BAD_REQUEST")
     MESSAGE_TOO_BIG = (1009, 413, Advice.STOP, 0, "BAD_REQUEST")
     RESTARTING = (1012, 503, Advice.RESUME, 1_000, "UNAVAILABLE")
     OVERLOADED = (1013, 503, Advice.RETRY, 5_000, "UNAVAILABLE")

@@ -157,15 +157,12 @@ async def drained(wire: Wire, stuck_seconds: float) -> None:
         await asyncio.sleep(0)
         return None
     before = wire.taken()
-    # Not wait_for: a cancelled drain leaves aiohttp's shared waiter cancelled, and the next to wait is cancelled, too.
-    waiter = asyncio.ensure_future(wire.drain())
-    # Whoever stops waiting leaves it behind; without this its error would be reported as one that nobody saw.
-    waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
     while True:
-        done, _ = await asyncio.wait({waiter}, timeout=stuck_seconds)
-        if done:
-            return waiter.result()
-        after = wire.taken()
-        if after == before:
-            raise StuckError
-        before = after
+        try:
+            async with asyncio.timeout(stuck_seconds):
+                return await wire.drain()
+        except TimeoutError:
+            after = wire.taken()
+            if after == before:
+                raise StuckError from None
+            before = after

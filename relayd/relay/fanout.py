@@ -83,6 +83,9 @@ class Fanout:
         """Serve everybody who watches these projects and whose pace allows it."""
         worked, began = self._clock.spent(), self._clock.monotonic()
         for project in projects:
+            # Most projects of a large swarm are watched by nobody.
+            if not project.channel:
+                continue
             for group in project.channel:
                 if not group.waiting:
                     self._serve(project, group, began)

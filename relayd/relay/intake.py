@@ -108,7 +108,7 @@ class Intake:
                 return
             touched = log.apply(staging)
             self._keeper.note(touched)
-        self._engine.fanout.flush([project for project in touched if project.channel])
+        self._engine.fanout.flush(touched)
         self._tell(staging, rejected)
         limits = self._engine.limits
         log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)

@@ -35,7 +35,7 @@ class Lobby:
         self._polls: dict[Poll, None] = {}
         self._farewells: set[asyncio.Task[None]] = set()
         self._stuck: dict[Session, tuple[int, float]] = {}
-        """How many bytes the kernel had taken, and since when it is so many."""
+        """How many bytes had got through, and since when it is so many."""
 
     def __len__(self) -> int:
         """Return how many sessions there are."""
@@ -60,7 +60,6 @@ class Lobby:
             del slot[session]
             self._counts[transport] -= 1
             self._stuck.pop(session, None)
-
             self.see_off(session.farewell())
 
         session.ended.add_done_callback(leave)

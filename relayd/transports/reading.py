@@ -22,7 +22,6 @@ MASKED, SIZE = 0x80, 0x7F
 SIZE_16, SIZE_64 = 126, 127
 CONTROL_BYTES = 125
 
-PROTOCOL_ERROR, BAD_DATA = 1002, 1007
 TAIL = b"\x00\x00\xff\xff"
 """What a sender cuts off a compressed message (RFC 7692 7.2.1)."""
 
@@ -39,10 +38,9 @@ class Frame(NamedTuple):
 class BrokenFrame(Exception):
     """The viewer broke the protocol; nothing that follows can be read."""
 
-    def __init__(self, code: int, disconnect: Disconnect, sentence: str) -> None:
-        """Keep the close code of RFC 6455 7.4.1, the ending it counts as, and the reason."""
+    def __init__(self, disconnect: Disconnect, sentence: str) -> None:
+        """Keep how it ends (RFC 6455 7.4.1) and why."""
         super().__init__(sentence)
-        self.code = code
         self.disconnect = disconnect
         self.sentence = sentence
 
@@ -94,17 +92,17 @@ class FrameReader:
     def _check(self, first: int, second: int) -> None:
         opcode = first & OPCODE
         if not second & MASKED:
-            raise broken("frames of a viewer are masked (5.1)")
+            raise broken("frames of a viewer are masked (RFC 6455 5.1)")
         if opcode in CONTROL:
             if not first & FIN or second & SIZE > CONTROL_BYTES:
-                raise broken("a control frame is whole and at most 125 bytes long (5.5)")
+                raise broken("a control frame is whole and at most 125 bytes long (RFC 6455 5.5)")
         elif opcode not in DATA:
-            raise broken(f"there is no frame of opcode {opcode} (5.2)")
+            raise broken(f"there is no frame of opcode {opcode} (RFC 6455 5.2)")
         elif (opcode == CONTINUATION) == (self._opcode == CONTINUATION):
-            raise broken("fragments belong to one message, begun by its first (5.4)")
+            raise broken("fragments belong to one message, begun by its first (RFC 6455 5.4)")
         allowed = RSV1 if self._deflate and opcode in {TEXT, BINARY} else 0
         if first & RSV & ~allowed:
-            raise broken("a reserved bit is set that no extension has negotiated (5.2)")
+            raise broken("a reserved bit is set that no extension has negotiated (RFC 6455 5.2)")
 
     def _take(self, first: int, second: int, frame: bytes) -> Frame | None:
         """Return what a frame completes, None for a fragment; raises BrokenFrame."""
@@ -127,7 +125,7 @@ class FrameReader:
         try:
             return Frame(opcode, payload, payload.decode())
         except UnicodeDecodeError as error:
-            raise BrokenFrame(BAD_DATA, Disconnect.BAD_REQUEST, "a text is UTF-8 (5.6)") from error
+            raise BrokenFrame(Disconnect.INVALID_DATA, "a text is UTF-8 (RFC 6455 5.6)") from error
 
     def _inflated(self, payload: bytes) -> bytes:
         # A negative number asks zlib for raw deflate; a viewer may use up to 15 bits, for it was not asked for less.
@@ -135,19 +133,18 @@ class FrameReader:
         try:
             text = inflater.decompress(payload + TAIL, self._limit + 1)
         except zlib.error as error:
-            raise BrokenFrame(BAD_DATA, Disconnect.BAD_REQUEST, "a message can't be inflated") from error
+            raise BrokenFrame(Disconnect.INVALID_DATA, "a message can't be inflated (RFC 7692 7.2.2)") from error
         if len(text) > self._limit:
             raise self._too_big()
         return text
 
     def _too_big(self) -> BrokenFrame:
-        ending = Disconnect.MESSAGE_TOO_BIG
-        return BrokenFrame(ending.code, ending, f"a message is at most {self._limit} bytes")
+        return BrokenFrame(Disconnect.MESSAGE_TOO_BIG, f"a message is at most {self._limit} bytes")
 
 
 def broken(what: str) -> BrokenFrame:
     """Return the error for a frame that is none."""
-    return BrokenFrame(PROTOCOL_ERROR, Disconnect.BAD_REQUEST, f"RFC 6455: {what}")
+    return BrokenFrame(Disconnect.PROTOCOL_ERROR, what)
 
 
 def unmasked(payload: bytes, mask: bytes) -> bytes:

@@ -11,7 +11,7 @@ from relayd.protocol.disconnect import Advice, Disconnect
 from relayd.relay.admission import Admission
 from relayd.relay.refusal import Refused
 
-__all__ = ["Refusals", "name_server", "response"]
+__all__ = ["Refusals", "fault", "name_server", "response"]
 
 HTTP = "http"
 """Stands for the transport where a request has none."""
@@ -43,6 +43,12 @@ def problem(status: int, code: str, sentence: str, *, headers: Mapping[str, str]
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
+def fault(admission: Admission, error: Exception) -> Refused:
+    """Return the refusal for a fault of ours: the observer is told, and the viewer learns the incident's number."""
+    incident = admission.engine.observer.failed("request", error)
+    return Refused(Disconnect.SERVER_ERROR, f"a fault of ours, incident {incident}", "fault")
+
+
 class Refusals:
     """Turns whatever ends a request early into its HTTP answer."""
 
@@ -70,8 +76,7 @@ class Refusals:
             sentence = "the relay can't read its journal; try again"
             return response(Refused(Disconnect.OVERLOADED, sentence, "journal"))
         except Exception as error:  # noqa: BLE001  # the net for one broken request: a session's over HTTP
-            incident = self._admission.engine.observer.failed("request", error)
-            return response(Refused(Disconnect.SERVER_ERROR, f"a fault of ours, incident {incident}", "fault"))
+            return response(fault(self._admission, error))
 
 
 async def name_server(_request: web.Request, answer: web.StreamResponse) -> None:

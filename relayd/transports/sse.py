@@ -1,15 +1,15 @@
 """Server-sent events (HTML Living Standard 9.2): one project a stream, `Last-Event-ID` resumes."""
 
+from contextlib import suppress
+
 from aiohttp import web
 
-from relayd.ports import Encoding
 from relayd.protocol import codec
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.endpoints import PROJECT
 from relayd.protocol.messages import Notice
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
-from relayd.relay.session import Session
 from relayd.transports.asking import collapses, handshake, pace_ms, query_flag
 from relayd.transports.frames import LAST_CHUNK, SseEncoding
 from relayd.transports.wire import OpenEnded, SocketWire
@@ -37,12 +37,11 @@ class SseWire(SocketWire):
         super().__init__(encoding)
         self._last = LAST_CHUNK if encoding.chunked else b""
 
-    async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:
-        """Say why it ends and when to come back, and end it; raises nothing."""
-        if disconnect is Disconnect.STUCK:
-            self.abort()
-            return
-        await self.finish(last_words(self.encoding, disconnect, sentence, retry_after_ms) + self._last)
+    def _last_words(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> bytes:
+        # A notice, with the time after which to come back.
+        data = {"close_code": disconnect.code, "retry_after_ms": retry_after_ms}
+        notice = Notice(code=disconnect.name, detail=sentence, data=data)
+        return self.encoding.say(codec.encode(notice)) + self._last
 
 
 class SseTransport:
@@ -77,30 +76,14 @@ class SseTransport:
             response.enable_chunked_encoding()
         wire = SseWire(encoding)
         try:
-            await response.prepare(request)
-        except ConnectionError:
-            grant.release()
-            return response
-        except BaseException:
-            # Cancelled, because the viewer has left.
-            grant.release()
-            raise
-        if wire.take_over(request):
-            # The first byte at once: a proxy that buffers is found out before the first event.
-            wire.write(encoding.raw(b"retry: %d\n\n" % RETRY_MS))
-            session = wire.session = Session(self._admission.engine, grant, wire, many=False)
-            self._lobby.enter(session)
-            wire.begin(session.begin(self._admission, asked))
-        else:
-            grant.release()
+            with suppress(ConnectionError):
+                await response.prepare(request)
+                # The first byte at once: a proxy that buffers is found out before the first event.
+                if wire.take_over(request) and wire.push(encoding.raw(b"retry: %d\n\n" % RETRY_MS)):
+                    session = wire.enter(self._admission, self._lobby, grant, many=False)
+                    wire.begin(session.begin(self._admission, asked))
+        finally:
+            # It is gone already, or left meanwhile: then this handler is cancelled.
+            if wire.session is None:
+                grant.release()
         return response
-
-
-def last_words(encoding: Encoding, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> bytes:
-    """Return the notice that ends a stream, with the time after which to come back."""
-    notice = Notice(
-        code=disconnect.name,
-        detail=sentence,
-        data={"close_code": disconnect.code, "retry_after_ms": retry_after_ms},
-    )
-    return encoding.say(codec.encode(notice))

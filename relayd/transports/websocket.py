@@ -18,6 +18,7 @@ from relayd.relay.session import Session
 from relayd.transports.asking import collapses, handshake, is_modern, pace_ms
 from relayd.transports.frames import WebSocketEncoding, close_frame, pong_frame, text_frame
 from relayd.transports.reading import BINARY, CLOSE, PING, TEXT, BrokenFrame, Frame, FrameReader
+from relayd.transports.refusing import fault
 from relayd.transports.settings import WebSocketSettings
 from relayd.transports.upgrade import PLAIN, Deflate, is_upgrade, negotiated, switching
 from relayd.transports.wire import SocketWire, TakenOver
@@ -31,7 +32,7 @@ MAX_FRAME = 64 * 1024
 class WebSocketWire(SocketWire):
     """A socket whose viewer speaks, too, and is told why it ends."""
 
-    __slots__ = ("_admission", "_code", "_frames", "_reader", "_said_goodbye")
+    __slots__ = ("_admission", "_frames", "_reader", "_said_goodbye")
 
     answers = True
 
@@ -41,8 +42,6 @@ class WebSocketWire(SocketWire):
         self._admission = admission
         self._reader = FrameReader(limit=MAX_FRAME, deflate=bool(deflate.window))
         self._frames: list[Frame | BrokenFrame] | None = None
-        self._code = 0
-        """The close code of RFC 6455 that says more than ours."""
         self._said_goodbye = False
 
     def data_received(self, data: bytes) -> None:
@@ -53,13 +52,8 @@ class WebSocketWire(SocketWire):
         except BrokenFrame as broken:
             self._hear(broken)
 
-    async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:
-        """Send a close frame with code and reason, and wait a moment for the answer; raises nothing."""
-        if disconnect is Disconnect.STUCK:
-            self.abort()
-            return
-        reason = close_reason(disconnect, sentence, retry_after_ms)
-        await self.finish(close_frame(self._code or disconnect.code, reason))
+    def _last_words(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> bytes:
+        return close_frame(disconnect.code, close_reason(disconnect, sentence, retry_after_ms))
 
     def _hang_up(self) -> None:
         # Whoever hears the close answers it (5.5.1); until then the connection stays, or the last words may be lost.
@@ -93,7 +87,6 @@ class WebSocketWire(SocketWire):
 
     def _heed(self, session: Session, frame: Frame | BrokenFrame) -> None:
         if isinstance(frame, BrokenFrame):
-            self._code = frame.code
             session.close(frame.disconnect, frame.sentence)
         elif not session.count_frame():
             return
@@ -145,15 +138,15 @@ class WebSocketTransport:
         if modern:
             encoding = WebSocketEncoding(legacy=False)
             wire = WebSocketWire(self._admission, encoding, deflate)
-            if wire.take_over(request):
-                wire.write(switching(request, deflate))
+            if wire.take_over(request) and wire.push(switching(request, deflate)):
                 wire.begin(self._admit_modern(request, wire, deflate, many=many))
             return TakenOver()
         encoding, asked, grant = await self._admit_legacy(request, deflate)
         wire = WebSocketWire(self._admission, encoding, deflate)
-        if wire.take_over(request):
-            wire.write(switching(request, deflate))
-            wire.begin(self._enter(wire, grant, many=False).begin(self._admission, asked))
+        # No await since the place was taken: whoever is cancelled in between would keep it.
+        if wire.take_over(request) and wire.push(switching(request, deflate)):
+            session = wire.enter(self._admission, self._lobby, grant, many=False)
+            wire.begin(session.begin(self._admission, asked))
         else:
             grant.release()
         return TakenOver()
@@ -180,14 +173,10 @@ class WebSocketTransport:
             grant = await self._admission.admit(asked)
         except Refused as refused:
             self._lobby.see_off(refuse(wire, refused))
-            return
-        await self._enter(wire, grant, many=many).begin(self._admission, asked)
-
-    def _enter(self, wire: WebSocketWire, grant: Grant, *, many: bool) -> Session:
-        # No await since the place was taken: whoever is cancelled in between would keep it.
-        session = wire.session = Session(self._admission.engine, grant, wire, many=many)
-        self._lobby.enter(session)
-        return session
+        except Exception as error:  # noqa: BLE001  # the net for one broken request, whose answer is a close code here
+            self._lobby.see_off(refuse(wire, fault(self._admission, error)))
+        else:
+            await wire.enter(self._admission, self._lobby, grant, many=many).begin(self._admission, asked)
 
 
 async def within(session: Session, work: Coroutine[Any, Any, None]) -> None:

@@ -23,6 +23,8 @@ from aiohttp import web
 
 from relayd.ports import Encoding
 from relayd.protocol.disconnect import Disconnect
+from relayd.relay.admission import Admission, Grant
+from relayd.relay.lobby import Lobby
 from relayd.relay.session import Session
 
 __all__ = ["CLOSE_SECONDS", "HIGH_WATER", "OpenEnded", "SocketWire", "TakenOver"]
@@ -107,15 +109,24 @@ class SocketWire(asyncio.Protocol):
         if not transport.is_reading():
             transport.resume_reading()
 
+    def enter(self, admission: Admission, lobby: Lobby, grant: Grant, *, many: bool) -> Session:
+        """Give the wire the session of a viewer that was let in, and the session a place in the lobby."""
+        session = self.session = Session(admission.engine, grant, self, many=many)
+        lobby.enter(session)
+        return session
+
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that waits, and be done with it when the connection is lost before there is a session."""
+        """
+        Do something that waits, and be done with it when the connection is lost before there is a session.
+
+        It has a net of its own, for nobody else would hear what breaks in it.
+        """
         self._work = asyncio.get_running_loop().create_task(work)
         self._work.add_done_callback(self._worked)
 
     def _worked(self, work: asyncio.Task[None]) -> None:
         self._work = None
         if not work.cancelled():
-            # Sessions have a net of their own, and refusals are told; what else breaks is a fault, and must be seen.
             work.result()
 
     # -- to the viewer ------------------------------------------------------------------------------------------
@@ -183,17 +194,23 @@ class SocketWire(asyncio.Protocol):
         self._let_go()
         self._transport.abort()
 
-    async def finish(self, last: bytes = b"") -> None:
-        """Write the last words and return when they are read and the connection is closed, or was cut for delay."""
+    async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:
+        """Say why it ends, wait a moment until that is read, and end it; raises nothing."""
+        if disconnect is Disconnect.STUCK:
+            self.abort()
+            return
         try:
-            if last and not self._ending:
-                self.write(last)
+            if not self._ending:
+                self.write(self._last_words(disconnect, sentence, retry_after_ms))
             self._hang_up()
             async with asyncio.timeout(CLOSE_SECONDS):
                 while not self._gone:
                     await self._moved()
         except (TimeoutError, ConnectionError):
             self.abort()
+
+    def _last_words(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> bytes:  # noqa: ARG002  # whoever knows how the viewer reads uses them
+        return b""
 
     def _hang_up(self) -> None:
         self._let_go()
@@ -229,7 +246,7 @@ class SocketWire(asyncio.Protocol):
             self._work.cancel()
 
     async def _moved(self) -> None:
-        """Return when the buffer is low or the connection lost; raises ConnectionResetError for the latter."""
+        """Return when the buffer is empty or the connection lost; raises ConnectionResetError for the latter."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters = [*(self._waiters or ()), waiter]
         await waiter

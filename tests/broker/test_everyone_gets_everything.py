@@ -14,15 +14,9 @@ import pytest
 from tests.harness.audience import TRANSPORTS, Audience, Onlooker
 from tests.harness.checker import Key
 from tests.harness.daemon import PrivateRelay
-from tests.harness.load import Load, Publishing, Wanted, everything
+from tests.harness.load import FILTERS, Load, Publishing, Wanted, everything
 
 PER_TRANSPORT = 20
-
-FILTERS: dict[str, tuple[dict[str, str], Wanted]] = {
-    "types": ({"types": "project_progress"}, lambda event: event["type"] == "project_progress"),
-    "level": ({"level": "warning"}, lambda event: event.get("level", "error") in {"warning", "error"}),
-    "words": ({"q": "STEP 1"}, lambda event: "Step 1" in str(event)),
-}
 
 
 @pytest.fixture

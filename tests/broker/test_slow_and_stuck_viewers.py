@@ -18,7 +18,7 @@ from tests.harness.audience import TRANSPORTS, Audience, Manner, Onlooker
 from tests.harness.checker import Key
 from tests.harness.collapsing import replaced
 from tests.harness.daemon import PrivateRelay
-from tests.harness.load import Load, Wanted, everything
+from tests.harness.load import FILTERS, Load, Wanted, everything
 from tests.harness.loud import Loud, dozing, stuck, vanishing
 
 VIEWERS = 1_000
@@ -32,12 +32,6 @@ NAP = 350
 
 AT_ONCE = 100
 """So many connect at a time."""
-
-FILTERS: dict[str, tuple[dict[str, str], Wanted]] = {
-    "types": ({"types": "project_progress"}, lambda event: event["type"] == "project_progress"),
-    "level": ({"level": "warning"}, lambda event: event.get("level", "error") in {"warning", "error"}),
-    "words": ({"q": "STEP 1"}, lambda event: "Step 1" in str(event)),
-}
 
 
 @pytest.fixture

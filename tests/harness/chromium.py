@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.harness.process import Process
+from tests.harness.process import Process, Whole
 
 __all__ = ["Page", "PageError", "PrivateChromium"]
 
@@ -56,7 +56,7 @@ class PageError(Exception):
     """What went wrong in the page or in driving it, in the browser's own words."""
 
 
-class PrivateChromium:
+class PrivateChromium(Whole):
     """The browser; use it as `with`, and its pages as `async with browser.page(url) as page`."""
 
     def __init__(self) -> None:
@@ -71,19 +71,6 @@ class PrivateChromium:
         except RuntimeError:
             shutil.rmtree(self.folder)
             raise
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End it and remove what it wrote."""
-        self.close()
 
     def start(self) -> None:
         """Start it, and return when pages can be opened; raises RuntimeError with what it printed."""

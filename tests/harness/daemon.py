@@ -18,7 +18,7 @@ import aiohttp
 
 from relayd.rabbitmq.publish import Publisher
 from relayd.rabbitmq.settings import RabbitSettings
-from tests.harness.process import Process, free_port
+from tests.harness.process import Process, Whole, free_port
 from tests.harness.settled import Addresses, Event, Tables, merged, write_settings
 
 __all__ = ["PrivateRelay"]
@@ -28,7 +28,7 @@ START_SECONDS = 60
 """A busy machine may take ten times the usual two seconds."""
 
 
-class PrivateRelay(Addresses):
+class PrivateRelay(Whole, Addresses):
     """
     One relay; `start`, `stop`, `kill` and `restart` may follow one another, its journal stays until `close`.
 
@@ -68,19 +68,6 @@ class PrivateRelay(Addresses):
             name="relayd",
             env={**outside, "PYTHONPATH": str(Path(__file__).parents[2]), **(env or {})},
         )
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Kill it and remove what it wrote."""
-        self.close()
 
     async def __aenter__(self) -> Self:
         """Start it while the event loop goes on."""

@@ -15,7 +15,7 @@ from tests.harness.checker import Key
 from tests.harness.process import Process
 from tests.harness.settled import Event
 
-__all__ = ["Load", "Publishing", "Wanted", "everything"]
+__all__ = ["FILTERS", "Load", "Publishing", "Wanted", "everything"]
 
 Wanted = Callable[[Event], bool]
 
@@ -23,6 +23,14 @@ Wanted = Callable[[Event], bool]
 def everything(_event: Event) -> bool:
     """Want it."""
     return True
+
+
+FILTERS: dict[str, tuple[dict[str, str], Wanted]] = {
+    "types": ({"types": "project_progress"}, lambda event: event["type"] == "project_progress"),
+    "level": ({"level": "warning"}, lambda event: event.get("level", "error") in {"warning", "error"}),
+    "words": ({"q": "STEP 1"}, lambda event: "Step 1" in str(event)),
+}
+"""Selections by name: what a viewer asks for, and which events it then gets."""
 
 
 class Load:

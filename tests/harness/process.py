@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-__all__ = ["MEND", "Process", "find", "free_port", "wait_for_port"]
+__all__ = ["MEND", "Process", "Whole", "find", "free_port", "wait_for_port"]
 
 MEND = "run `scripts/install-missing`"
 """What to do about a program that is not there."""
@@ -41,6 +41,31 @@ def free_port() -> int:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class Whole:
+    """Something that is started and closed as one: what fails to start is closed, too."""
+
+    def start(self) -> None:
+        """Start it."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End it, however far it came, and remove what it wrote."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
 
 
 class Process:

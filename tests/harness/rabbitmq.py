@@ -14,10 +14,9 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
-from tests.harness.process import MEND, Process, free_port
+from tests.harness.process import MEND, Process, Whole, free_port
 
 __all__ = ["PrivateRabbit"]
 
@@ -45,7 +44,7 @@ rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"{name}">>, <<".*">>
 """
 
 
-class PrivateRabbit:
+class PrivateRabbit(Whole):
     """One broker; `start`, `stop` and `kill` may follow one another, its data stays until `close`."""
 
     def __init__(self) -> None:
@@ -62,19 +61,6 @@ class PrivateRabbit:
         cookie.chmod(0o400)
         self.epmd = Process(["epmd"], folder=self.folder, env=self.env)
         self.broker = Process([str(BIN / "rabbitmq-server")], folder=self.folder, name="broker", env=self.env)
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Kill it and remove what it wrote."""
-        self.close()
 
     @property
     def url(self) -> str:

@@ -17,7 +17,7 @@ def test_each_ending_has_its_own_code_and_label() -> None:
 @pytest.mark.parametrize("ending", Disconnect)
 def test_each_code_is_legal(ending: Disconnect) -> None:
     """Codes that RFC 6455 lets a server send: registered ones and those for applications."""
-    assert ending.code in {1000, 1009, 1012, 1013} or 4000 <= ending.code < 5000
+    assert ending.code in {1000, 1002, 1007, 1009, 1012, 1013} or 4000 <= ending.code < 5000
     assert 200 <= ending.http_status < 600
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from relayd.core.access import Decision
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.raw import UPGRADE, masked, raw, upgraded
 from tests.harness.viewer import Viewer, refused, watch
@@ -224,6 +225,26 @@ async def test_a_broken_frame_ends_it_with_its_code(relay: InsideRelay, data: by
         socket.send(data)
         assert code == await socket.close_code()
         assert 0 == relay.places()
+
+
+class Broken:
+    """An authorizer with a fault."""
+
+    name = "broken"
+
+    async def decide(self, viewer: object, project: object) -> Decision:
+        """Fail."""
+        raise RuntimeError(f"no answer for {viewer} and {project}")
+
+
+async def test_a_fault_of_ours_ends_it_with_an_incident(relay: InsideRelay) -> None:
+    """Before there is a session, too: nobody is left waiting, and the operator finds the number."""
+    relay.rooms.engine.authorizers = [Broken()]
+    async with watch(relay, "p") as viewer:
+        code, reason = await viewer.ending()
+    assert 4500 == code
+    assert reason.startswith("SERVER_ERROR: a fault of ours, incident ")
+    assert 0 == relay.places()
 
 
 async def test_who_does_not_answer_a_close_is_cut(relay: InsideRelay) -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiohttp.web_protocol import RequestHandler
 
+from relayd.protocol.disconnect import Disconnect
 from relayd.transports.frames import SseEncoding
 from relayd.transports.wire import HIGH_WATER, OpenEnded, SocketWire
 from tests.harness.inside import InsideRelay, inside
@@ -139,7 +140,7 @@ def push_until_full(wire: SocketWire) -> bytes:
 
 @LOOPS
 def test_what_had_to_wait_arrives_once_and_in_order(run: Run) -> None:
-    """Half a payload that the kernel took, the rest of it, what was pushed and written behind it, the last words."""
+    """Half a payload that the kernel took, the rest of it, what was pushed and written behind it."""
 
     async def go() -> None:
         async with taken_over() as (wire, viewer):
@@ -151,8 +152,8 @@ def test_what_had_to_wait_arrives_once_and_in_order(run: Run) -> None:
             await wire.drain()
             assert 0 == wire.buffered()
             assert wire.push(b"news")
-            await wire.finish(b"end")
-            assert due + b"newsend" == (await reading).partition(b"\r\n\r\n")[2]
+            await wire.close(Disconnect.NORMAL, "", 0)
+            assert due + b"news" == (await reading).partition(b"\r\n\r\n")[2]
 
     run(go())
 
