@@ -167,6 +167,25 @@ async def everything(viewer: socket.socket) -> bytes:
 
 
 @LOOPS
+def test_nothing_is_written_behind_the_last_words(run: Run) -> None:
+    """Not even when what had to wait before them has gone, and the socket could take more."""
+
+    async def go() -> None:
+        async with taken_over() as (wire, viewer):
+            due = push_until_full(wire)
+            closing = asyncio.create_task(wire.close(Disconnect.NORMAL, "", 0))
+            await asyncio.sleep(0)
+            data = b""
+            while piece := await asyncio.get_running_loop().sock_recv(viewer, 65_536):
+                data += piece
+                assert not wire.push(b"late")
+            await closing
+            assert due == data.partition(b"\r\n\r\n")[2]
+
+    run(go())
+
+
+@LOOPS
 def test_a_viewer_that_reads_a_little_is_seen_to_read(run: Run) -> None:
     """Long before our kernel takes the next byte; nothing else tells it from one that is stuck."""
 
