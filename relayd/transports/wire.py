@@ -192,7 +192,9 @@ class SocketWire(asyncio.Protocol):
     def abort(self) -> None:
         """End at once."""
         self._let_go()
-        self._transport.abort()
+        # asyncio's own transport can't be asked any more once it is lost.
+        if not self._gone:
+            self._transport.abort()
 
     async def close(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> None:
         """Say why it ends, wait a moment until that is read, and end it; raises nothing."""
