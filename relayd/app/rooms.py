@@ -8,6 +8,7 @@ from relayd.app.clock import SystemClock
 from relayd.app.settings import authorizers_of, detector_of, journal_of, limits_of, source_of, verifier_of
 from relayd.config import Config
 from relayd.core.log import Log
+from relayd.core.redaction import Redactor
 from relayd.core.repeats import WINDOW
 from relayd.ports import Journal, Position, Source
 from relayd.presence.memory import MemoryPresence
@@ -103,7 +104,7 @@ async def furnish(config: Config) -> Rooms:
         engine=engine,
         presence=presence,
         keeper=keeper,
-        intake=Intake(engine, detector, keeper),
+        intake=Intake(engine, detector, keeper, Redactor()),
         admission=admission,
         lobby=Lobby(engine),
         origins=Origins(config.server.origins),

@@ -40,6 +40,10 @@ class Observer(Protocol):
         """An event could not be understood."""
         ...
 
+    def redacted(self, counts: Mapping[str, int]) -> None:
+        """Secrets in events were hidden, so many by rule."""
+        ...
+
     def flushed(self, transport: str, *, viewers: int, events: int, nbytes: int, oldest_age: float) -> None:
         """A group was served: `events` to each of `viewers`, `nbytes` each; the oldest waited `oldest_age` seconds."""
         ...

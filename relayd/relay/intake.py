@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from relayd.core.redaction import Redactor
 from relayd.core.staging import StagedBody, Staging
 from relayd.dialects.delivery import Delivery, Dialect, Item, Reason
 from relayd.ports import JournalError, LogBreak, Position, Receipt, Rejected
@@ -28,6 +29,8 @@ SLICE_BODIES = 100
 KEPT_BYTES = 64 * 1024
 """So much of a rejected event is kept; more would let one publisher fill the journal."""
 
+SPARE_BYTES = 4 * 1024
+
 
 class Reading(Struct, frozen=True, gc=False):
     """A delivery and what its dialect made of it."""
@@ -39,11 +42,12 @@ class Reading(Struct, frozen=True, gc=False):
 class Intake:
     """Takes what a source has, for ever."""
 
-    def __init__(self, engine: Engine, dialect: Dialect, keeper: Keeper) -> None:
+    def __init__(self, engine: Engine, dialect: Dialect, keeper: Keeper, redactor: Redactor) -> None:
         """Read for an engine."""
         self._engine = engine
         self._dialect = dialect
         self._keeper = keeper
+        self.redactor = redactor
         self.passes = 0
         """How often it came round; a watchdog looks at it."""
 
@@ -95,7 +99,7 @@ class Intake:
             event
             for told, reading, body in zip(receipts, readings, bodies, strict=True)
             if told.rejected
-            for event in refused(reading, body, staging.epoch)
+            for event in refused(reading, body, staging.epoch, self.redactor)
         ]
         if source.replays:
             touched = log.apply(staging)
@@ -118,6 +122,10 @@ class Intake:
     def _read(self, delivery: Delivery) -> Sequence[Item]:
         try:
             items = self._dialect.feed(delivery)
+            if self.redactor.suspects(delivery.body):
+                for item in items:
+                    for message in item.messages:
+                        self.redactor.message(message)
         except Exception as error:  # noqa: BLE001  # the net for one poison event: the next must not suffer
             incident = self._engine.observer.failed("dialect", error)
             detail = f"a fault of ours while reading it, incident {incident}; replay it once that is mended"
@@ -136,14 +144,16 @@ class Intake:
         counts = Counter([entry.type for said in staging.projects.values() for _, entry in said])
         if counts:
             observer.ingested(counts, staging.nbytes)
+        if hidden := self.redactor.take():
+            observer.redacted(hidden)
         if repeated := sum([body.repeated for body in staging.bodies]):
             observer.repeated(repeated)
         for event in rejected:
             observer.rejected(event)
 
 
-def refused(reading: Reading, body: StagedBody, epoch: int) -> Iterator[Rejected]:
-    """Return the events of a body that could not be understood, as the journal keeps them."""
+def refused(reading: Reading, body: StagedBody, epoch: int, redactor: Redactor) -> Iterator[Rejected]:
+    """Return the events of a body that could not be understood, as the journal keeps them, without their secrets."""
     delivery = reading.delivery
     for number, item in enumerate(reading.items):
         if item.reason is None:
@@ -152,16 +162,17 @@ def refused(reading: Reading, body: StagedBody, epoch: int) -> Iterator[Rejected
             cursor=body.cursors.text(number, 0),
             place=Place(epoch, body.offset, number),
             reason=item.reason.value,
-            detail=item.detail,
+            detail=redactor.text(item.detail),
             headers={
-                **delivery.headers,
+                **redactor.headers(delivery.headers),
                 **{
                     name: value
                     for name in ("message_id", "content_type", "exchange", "user_id")
                     if (value := getattr(delivery, name)) is not None
                 },
             },
-            body=item.raw[:KEPT_BYTES],
+            # A little more than is kept is looked at, so that the cut makes no secret unrecognisable.
+            body=redactor.raw(item.raw[: KEPT_BYTES + SPARE_BYTES])[:KEPT_BYTES],
             received_at=delivery.received_at,
             truncated=len(item.raw) > KEPT_BYTES,
         )

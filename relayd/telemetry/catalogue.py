@@ -10,6 +10,7 @@ from typing import get_args
 
 from msgspec import Struct
 
+from relayd.core.redaction import COUNTED
 from relayd.dialects.delivery import Reason
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Event
@@ -41,6 +42,7 @@ __all__ = [
     "JOURNAL_EVENTS",
     "OTHER",
     "PROJECTS",
+    "REDACTIONS",
     "REJECTED",
     "REPLAY_BYTES",
     "REPLAY_EVENTS",
@@ -142,6 +144,9 @@ REJECTED = _counter(
     "reason",
     REASONS,
 )
+REDACTIONS = _counter(
+    "relayd_redactions_total", "Secrets in events that were hidden before anybody saw them.", "rule", COUNTED
+)
 DEDUPLICATED = _counter("relayd_messages_deduplicated_total", "Events that were recognised as repeats.")
 BROKER_CONNECTED = _pulled("relayd_broker_connected", "1 while the source is connected, else 0.")
 CONSUMED_OFFSET = _pulled("relayd_stream_consumed_offset", "Offset of the last body that was processed.")
@@ -199,6 +204,7 @@ CATALOGUE: tuple[Metric, ...] = (
     BROKER_MESSAGES,
     BROKER_BYTES,
     REJECTED,
+    REDACTIONS,
     DEDUPLICATED,
     BROKER_CONNECTED,
     CONSUMED_OFFSET,

@@ -53,6 +53,11 @@ class TelemetryObserver:
         tell = self._log.debug if told else self._log.warning
         tell(events.EVENT_REJECTED, reason=item.reason, detail=item.detail, cursor=item.cursor)
 
+    def redacted(self, counts: Mapping[str, int]) -> None:
+        """Count secrets that were hidden, by rule."""
+        for rule, count in counts.items():
+            self._metrics.add(catalogue.REDACTIONS, count, rule)
+
     def flushed(self, transport: str, *, viewers: int, events: int, nbytes: int, oldest_age: float) -> None:
         """Count deliveries and bytes over all viewers; one latency observation for the group."""
         self._metrics.add(catalogue.DELIVERIES, viewers * events, transport)

@@ -98,6 +98,10 @@ class RecordingObserver:
         """Remember it."""
         self.told.append(("repeated", count))
 
+    def redacted(self, counts: Mapping[str, int]) -> None:
+        """Remember it."""
+        self.told.append(("redacted", dict(counts)))
+
     def rejected(self, item: Rejected) -> None:
         """Remember it."""
         self.told.append(("rejected", item))

@@ -11,6 +11,7 @@ import msgspec
 
 from relayd.core.access import Viewer
 from relayd.core.log import Log
+from relayd.core.redaction import Redactor
 from relayd.dialects.native import NativeDialect
 from relayd.presence.memory import MemoryPresence
 from relayd.rabbitmq.consume import RabbitSource
@@ -75,7 +76,7 @@ class Reading:
             copies=Copies(),
         )
         self.keeper = Keeper(past, None, replays=True, observer=self.observer, clock=clock, limits=limits)
-        self.intake = Intake(self.engine, NativeDialect(), self.keeper)
+        self.intake = Intake(self.engine, NativeDialect(), self.keeper, Redactor())
         self.wire = FakeWire()
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 import pytest
 
+from relayd.core.redaction import Redactor
 from relayd.dialects.delivery import Delivery, Item, Reason
 from relayd.dialects.native import NativeDialect
 from relayd.ports import JournalError, Position
@@ -44,7 +45,7 @@ class Reading:
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
         self.source = relay.source
-        self.intake = Intake(relay.engine, Dialect(), relay.keeper)
+        self.intake = Intake(relay.engine, Dialect(), relay.keeper, Redactor())
         self.task = asyncio.create_task(self.intake.run(None))
 
     async def says(self, *bodies: bytes, **properties: object) -> Sequence[Delivery]:
@@ -211,6 +212,38 @@ async def test_intake_can_be_begun_again_behind_a_position(stream: Reading) -> N
     await stream.again(Position(0, 1, b""))
     await stream.says(body("c"))
     assert [0, 1, 2] == [told.delivery.offset for told in stream.source.settled]
+
+
+# -- what nobody is to see --------------------------------------------------------------------------------------------
+
+
+async def test_a_secret_is_hidden_from_viewers_and_the_journal(stream: Reading) -> None:
+    """The event keeps its place and cursor, its neighbours are as they were, and the count says which rule it was."""
+    viewer = await stream.relay.watches()
+    (said,) = await stream.says(body("password=hunter2", "no secret"))
+    assert_hears(viewer, "password=[redacted]", "no secret")
+    mark = fingerprint(stream.relay.log.identity, said.message_id, said.body)
+    assert mark == stream.relay.log.marks.get(said.offset)
+    assert [{"assignment": 1}] == stream.relay.observer.of("redacted")
+    await stream.relay.commits()
+    kept = await journal_of(stream).read("p", limit=10)
+    assert not any(b"hunter2" in entry.payload for entry in kept)
+    assert 2 == len(kept)
+
+
+async def test_a_secret_is_hidden_in_what_was_rejected(stream: Reading) -> None:
+    """In its bytes, its headers and the sentence that quotes it, also where the cut goes through it."""
+    filler = b"x" * (KEPT_BYTES - 10) + b" "
+    await stream.says(
+        b'{"type":"password=hunter2","project_id":"p"}',
+        filler + b"AKIAIOSFODNN7EXAMPLE",
+        headers={"authorization": "Bearer 1", "retries": 1},
+    )
+    quoted, cut = stream.relay.observer.of("rejected")
+    assert b'{"type":"password=[redacted]","project_id":"p"}' == quoted.body
+    assert "hunter2" not in quoted.detail
+    assert {"authorization": "[redacted]", "retries": 1} == quoted.headers
+    assert (filler + b"[redacted]")[:KEPT_BYTES] == cut.body
 
 
 # -- what can't be understood -----------------------------------------------------------------------------------------
