@@ -26,6 +26,7 @@ from relayd.plugins import PluginError, settings_of
 from relayd.ports import Ingest, JournalError
 from relayd.telemetry import logs
 from relayd.telemetry.systemd import Notifier
+from relayd.web.pages import Pages
 
 __all__ = ["run"]
 
@@ -108,6 +109,7 @@ class Daemon:
             ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
             clock=rooms.clock,
             aliases=server.legacy_prefix,
+            pages=Pages(),
         )
         return await listen(app, host=server.host, port=server.port, path=server.socket)
 

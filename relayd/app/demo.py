@@ -29,7 +29,7 @@ def invitation(config: Config, address: str, now: float) -> str:
         http = f"{address}/v1/public/agent-swarms/projects/{PROJECT}"
         socket = f"{address.replace('http', 'ws', 1)}/ws/admin/agent-swarm/{PROJECT}"
         return " · ".join((
-            "relayd is ready",
+            f"relayd is ready: open {address}/#token={token}",
             f"export TOKEN={token}",
             f".venv/bin/relayd tail {PROJECT} --url {address} --token $TOKEN",
             f'WebSocket: "{socket}?batch=1&token=$TOKEN"',

@@ -65,4 +65,4 @@ class Origins:
         if origin is not None and self.allows(request, origin):
             answer.headers["Access-Control-Allow-Origin"] = origin
             answer.headers["Access-Control-Expose-Headers"] = EXPOSED
-            answer.headers["Vary"] = "Origin"
+            answer.headers["Vary"] = ", ".join([*answer.headers.getall("Vary", []), "Origin"])

@@ -22,7 +22,7 @@ def test_the_invitation_is_one_line_with_a_token_that_is_good(tmp_path: Path) ->
     settings = config(tmp_path, {"auth": auth})
     line = invitation(settings, ADDRESS, now=NOW)
     assert "\n" not in line
-    assert line.startswith("relayd is ready · ")
+    assert line.startswith(f"relayd is ready: open {ADDRESS}/#token=")
     found = re.search(r"export TOKEN=(\S+)", line)
     assert found is not None
     viewer = verifier_of(settings).verify(found[1], NOW)

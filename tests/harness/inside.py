@@ -16,6 +16,7 @@ from relayd.app.routes import public_app
 from relayd.config import load
 from relayd.plugins import settings_of
 from relayd.ports import Ingest
+from relayd.web.pages import Pages
 from tests.harness.settled import Addresses, Event, Tables, write_settings
 
 __all__ = ["InsideRelay", "inside"]
@@ -78,6 +79,7 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
         ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
         clock=rooms.clock,
         aliases=config.server.legacy_prefix,
+        pages=Pages(),
     )
     listener = await listen(app, host="127.0.0.1", port=0, path="")
     work = [rooms.intake.run(rooms.position()), rooms.keeper.write(), rooms.lobby.turn()]

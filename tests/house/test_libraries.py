@@ -11,6 +11,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "relayd.api",
         "relayd.identity.fetch",
         "relayd.client",
+        "relayd.web",
         # Where transports and API, which are strangers, come onto one application and one port.
         "relayd.app.listening",
         "relayd.app.routes",

@@ -1,0 +1,74 @@
+import re
+from gzip import decompress
+from importlib.resources import files
+
+import pytest
+
+from relayd.web.pages import Pages
+from tests.harness.inside import InsideRelay
+
+STATIC = files("relayd.web").joinpath("static")
+
+
+async def test_the_page_names_its_files_by_fingerprint(relay: InsideRelay) -> None:
+    """What it names is there and may be kept for ever, for under this name it never changes."""
+    async with relay.http.get(relay.url + "/") as answer:
+        page = await answer.text()
+        assert (200, "text/html", "no-cache") == (answer.status, answer.content_type, answer.headers["Cache-Control"])
+    named = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert 3 == len(named)
+    for path in named:
+        async with relay.http.get(f"{relay.url}/{path}") as answer:
+            assert (200, "public, max-age=31536000, immutable") == (answer.status, answer.headers["Cache-Control"])
+            assert STATIC.joinpath(path.rpartition("/")[2]).read_bytes() == await answer.read()
+
+
+async def test_what_the_modules_import_is_there(relay: InsideRelay) -> None:
+    """Beside the module itself, so of the same version."""
+    for module in (entry for entry in STATIC.iterdir() if entry.name.endswith(".js")):
+        for name in re.findall(r'from "\./([^"]+)"', module.read_text()):
+            async with relay.http.get(f"{relay.url}/assets/{Pages().fingerprint}/{name}") as answer:
+                assert (200, "text/javascript") == (answer.status, answer.content_type)
+
+
+async def test_a_file_is_there_by_its_plain_name_for_pages_of_others(relay: InsideRelay) -> None:
+    """They don't know the fingerprint, so they ask each time."""
+    async with relay.http.get(f"{relay.url}/assets/relay-client.js") as answer:
+        assert (200, "no-cache") == (answer.status, answer.headers["Cache-Control"])
+
+
+@pytest.mark.parametrize("path", ["assets/0000000000000000/style.css", "assets/index.html", "assets/..%2fpages.py"])
+async def test_nothing_else_is_there(relay: InsideRelay, path: str) -> None:
+    """No file of another version, the page only as the page, and nothing outside of the folder."""
+    async with relay.http.get(f"{relay.url}/{path}") as answer:
+        assert (404, "NOT_FOUND") == (answer.status, (await answer.json())["code"])
+
+
+async def test_the_page_lets_no_other_script_or_address_in(relay: InsideRelay) -> None:
+    """Neither from elsewhere nor in line; and nobody learns from where somebody came, or frames the page."""
+    async with relay.http.get(relay.url + "/") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'; script-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert ("nosniff", "no-referrer") == (
+            answer.headers["X-Content-Type-Options"],
+            answer.headers["Referrer-Policy"],
+        )
+        assert not re.search(r"<style|<script(?![^>]*src=)| style=| on\w+=", await answer.text())
+
+
+async def test_the_files_travel_compressed_to_those_who_can_read_that(relay: InsideRelay) -> None:
+    """The same bytes otherwise; a cache between keeps both apart."""
+    path = f"{relay.url}/assets/style.css"
+    async with relay.http.get(path, headers={"Accept-Encoding": "gzip"}, auto_decompress=False) as answer:
+        assert ("gzip", "Accept-Encoding") == (answer.headers["Content-Encoding"], answer.headers["Vary"])
+        zipped = await answer.read()
+    async with relay.http.get(path, headers={"Accept-Encoding": "identity"}) as answer:
+        assert "Content-Encoding" not in answer.headers
+        assert decompress(zipped) == await answer.read()
+
+
+def test_all_of_it_is_small() -> None:
+    """Under 100 kB before compression: a phone on a train gets it, too."""
+    assert sum(len(entry.read_bytes()) for entry in STATIC.iterdir()) < 100_000
