@@ -109,8 +109,8 @@ class Daemon:
             ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
             clock=rooms.clock,
             aliases=server.legacy_prefix,
-            pages=Pages(),
         )
+        Pages().mount(app.router)
         return await listen(app, host=server.host, port=server.port, path=server.socket)
 
     def _begin_tasks(self, rooms: Rooms) -> None:

@@ -20,7 +20,6 @@ from relayd.transports import asking
 from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
 from relayd.transports.refusing import Refusals, name_server
-from relayd.web.pages import Pages
 
 __all__ = ["public_app"]
 
@@ -35,7 +34,6 @@ def public_app(
     ingest: Ingest | None,
     clock: Clock,
     aliases: bool,
-    pages: Pages | None,
 ) -> web.Application:
     """Return the application; `transports` are settings by name, or None; raises PluginError for one there is not."""
 
@@ -57,8 +55,6 @@ def public_app(
     rooms += [ProjectsApi(admission, authenticate), ViewersApi(admission, authenticate)]
     if ingest is not None:
         rooms.append(IngestApi(ingest, authenticate, clock))
-    if pages is not None:
-        pages.mount(app.router)
     for prefix in ALIASES if aliases else ("",):
         for room in rooms:
             room.mount(app.router, prefix)

@@ -47,5 +47,4 @@ async def test_a_transport_there_is_not_is_named(tmp_path: Path) -> None:
                 ingest=None,
                 clock=rooms.clock,
                 aliases=True,
-                pages=None,
             )

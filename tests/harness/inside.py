@@ -79,8 +79,8 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
         ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
         clock=rooms.clock,
         aliases=config.server.legacy_prefix,
-        pages=Pages(),
     )
+    Pages().mount(app.router)
     listener = await listen(app, host="127.0.0.1", port=0, path="")
     work = [rooms.intake.run(rooms.position()), rooms.keeper.write(), rooms.lobby.turn()]
     tasks = [asyncio.create_task(one) for one in work]
