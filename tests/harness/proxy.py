@@ -47,6 +47,10 @@ class Proxy:
                 reset(writer)
         return len(pairs)
 
+    async def opening(self, reader: asyncio.StreamReader) -> bytes | None:
+        """Return what a client says first, as far as that was read to decide whether to let it in; None: it is not."""
+        return None if self.refusing else b""
+
     def asked(self, data: bytes) -> None:
         """Look at bytes from a client before they are passed on; nobody does here."""
 
@@ -58,11 +62,12 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if self.refusing:
+        if (first := await self.opening(reader)) is None:
             await end(writer)
             return
         self.accepted += 1
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        back.write(first)
         pair = (writer, back)
         self._pairs.add(pair)
         try:

@@ -531,11 +531,14 @@ class Line {
       let wait = 30_000;
       for (const feed of [...this.feeds.values()]) {
         // With several projects a held poll of one would keep the others waiting.
-        const end = await this.#pollOnce(feed, held && this.feeds.size === 1 ? POLL_SECONDS : 0, signal);
+        const hold = held && this.feeds.size === 1 ? POLL_SECONDS : 0;
+        // The first is answered at once: only then is it known that polls get through.
+        const waits = this.state === "polling" ? hold : 0;
+        const end = await this.#pollOnce(feed, waits, signal);
         if (signal.aborted) return null;
         if (typeof end === "number") {
           failed = 0;
-          wait = Math.min(wait, end);
+          wait = waits < hold ? 0 : Math.min(wait, end);
           continue;
         }
         if (end.code === "TIMEOUT") held = false;

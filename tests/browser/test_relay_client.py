@@ -1,0 +1,239 @@
+"""The browser's client in a real Chromium: three levels and the way back, resume, refresh, many tabs."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from relayd.web.pages import Pages
+from tests.harness.chromium import Page, PrivateChromium
+from tests.harness.gate import Gate
+from tests.harness.inside import InsideRelay, inside
+from tests.harness.settled import Tables
+from tests.harness.viewer import log
+
+BEGIN = """(async () => {
+  window.module = await import("/assets/FINGERPRINT/relay-client.js");
+  window.states = [], window.lines = [], window.told = [], window.asked = [];
+  window.client = new module.RelayClient(PROJECTS, {
+    token: (reason) => { asked.push(reason); return window.token; }, share: false, ...OPTIONS,
+  });
+  client.on("state", ({ state }) => { if (states.at(-1) !== state) states.push(state); });
+  client.on("workflow_log", ({ message }) => lines.push(message));
+  client.on("restored", ({ messages }) => lines.push(...messages.filter((m) => m.level).map((m) => m.message)));
+  client.on("established", ({ established }) => told.push(established.replay));
+  client.on("error", ({ code, retried }) => told.push(`${code} ${retried}`));
+  window.token = TOKEN;
+  client.start();
+})()"""
+
+BARE = "/v1/public/agent-swarms/health"
+"""A page of the relay's origin that does nothing by itself."""
+
+QUICK = {"waits": [50, 75, 110], "probes": [100, 200]}
+"""The same ladder with shorter steps."""
+
+
+@asynccontextmanager
+async def served(folder: Path, *tables: Tables) -> AsyncGenerator[tuple[InsideRelay, Gate]]:
+    """Give a relay and the gate before it."""
+    async with inside(folder, *tables) as relay, Gate(urlsplit(relay.url).port or 0) as gate:
+        yield relay, gate
+
+
+async def begin(page: Page, relay: InsideRelay, *projects: str, token: str | None = None, **options: object) -> None:
+    """Start a client in a page."""
+    script = BEGIN.replace("FINGERPRINT", Pages().fingerprint).replace("PROJECTS", json.dumps(projects))
+    script = script.replace("TOKEN", json.dumps(token or relay.token()))
+    await page.evaluate(script.replace("OPTIONS", json.dumps({**QUICK, **options})))
+
+
+async def hears(page: Page, *lines: str) -> None:
+    """Return when the page has heard exactly these lines."""
+    await page.until(f"lines.length >= {len(lines)}")
+    assert list(lines) == await page.evaluate("lines")
+
+
+async def test_down_the_ladder_and_up_again(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """Socket, poll, static view and back by itself; every line once and in order, whatever carried it."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        await begin(page, relay, "p")
+        await hears(page, "one")
+        assert ["websocket"] == (await page.evaluate("states"))[-1:]
+        gate.turn("http")
+        await relay.publish(log("p", "two"))
+        await hears(page, "one", "two")
+        assert "polling" == await page.evaluate("client.state")
+        gate.turn("shut")
+        await page.until("client.state === 'static'")
+        await relay.publish(log("p", "three"))
+        gate.turn("open")
+        await page.until("client.state === 'websocket'")
+        await hears(page, "one", "two", "three")
+        await relay.publish(log("p", "four"))
+        await hears(page, "one", "two", "three", "four")
+        passed = await page.evaluate("states.filter((state) => state !== 'connecting')")
+        assert ["websocket", "polling", "static"] == passed[:3]
+        assert "websocket" == passed[-1]
+
+
+async def test_a_socket_that_fails_three_times_is_given_up_for_a_while(
+    chromium: PrivateChromium, tmp_path: Path
+) -> None:
+    """Three attempts with waits behind them, then the poll, at which it is tried again and again."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        gate.turn("http")
+        await begin(page, relay, "p", probes=[100_000])
+        await page.until("client.state === 'polling'")
+        assert 3 == gate.sockets
+        await hears(page, "one")
+        gate.turn("open")
+        # The page is looked at again: what would be tried in a minute and a half is tried now.
+        await page.evaluate("window.dispatchEvent(new Event('online'))")
+        await page.until("client.state === 'websocket'")
+        assert 4 == gate.sockets
+
+
+async def test_the_waits_are_those_of_the_contract(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """1.0, 1.5 and 2.25 s, each spread by a fifth, so 4.75 s in all: the clock of the page says so."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        gate.turn("http")
+        await page.evaluate("""
+          window.waited = [];
+          const later = window.setTimeout;
+          window.setTimeout = (call, ms, ...rest) => later(call, (waited.push(ms), ms / 20), ...rest);
+        """)
+        await begin(page, relay, "p", waits=[1_000, 1_500, 2_250])
+        await page.until("client.state === 'polling'")
+        waited = [ms for ms in await page.evaluate("waited") if 700 < ms < 3_000]
+    assert [True] * 3 == [0.8 * wait <= ms <= 1.2 * wait for wait, ms in zip([1_000, 1_500, 2_250], waited, strict=True)]
+
+
+async def test_a_page_that_is_loaded_again_goes_on_where_it_was(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """What it saw is there at once, what it missed follows, and nothing comes twice."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        await begin(page, relay, "p")
+        await hears(page, "one")
+        await page.evaluate("dispatchEvent(new Event('pagehide'))")
+        await page.visit(f"{gate.url}{BARE}?again")
+        await relay.publish(log("p", "two"))
+        await begin(page, relay, "p")
+        await hears(page, "one", "two")
+        assert ["resume"] == await page.evaluate("told")
+
+
+@pytest.mark.parametrize(("ending", "told"), [("bad", "AUTH_FAILED"), ("foreign", "FORBIDDEN")])
+async def test_who_may_not_come_in_is_told_and_not_tried_again(
+    chromium: PrivateChromium, tmp_path: Path, ending: str, told: str
+) -> None:
+    """A bad token is asked for once more, and then it ends; somebody else's project ends at once."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish({**log("p", "one"), "type": "project_started", "owner": "bob"})
+        token = relay.token(projects=[]) if ending == "foreign" else "no.good.token"
+        await begin(page, relay, "p", token=token)
+        await page.until("client.state === 'closed'")
+        assert [f"{told} false"] == await page.evaluate("told")
+        asked = ["connect", "refused"] if ending == "bad" else ["connect"]
+        assert asked == await page.evaluate("asked")
+
+
+async def test_a_token_is_renewed_before_it_expires(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """Over the same socket, without a line lost; the notice of the relay asks for it."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        await begin(page, relay, "p", token=relay.token(ttl=5))
+        await hears(page, "one")
+        await page.evaluate(f"window.token = {json.dumps(relay.token())}")
+        await page.until("asked.includes('expiring')")
+        await relay.publish(log("p", "two"))
+        await hears(page, "one", "two")
+        assert 1 == gate.sockets
+
+
+async def test_several_projects_share_a_socket(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """One is added and one is taken away while it runs, and each resumes by its own cursor."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "p1"), log("q", "q1"), log("r", "r1"))
+        await begin(page, relay, "p", "q")
+        await page.until("lines.length === 2")
+        await page.evaluate("client.subscribe('r')")
+        await page.until("lines.length === 3")
+        gate.turn("open")
+        await relay.publish(log("p", "p2"), log("q", "q2"), log("r", "r2"))
+        await page.until("lines.length === 6")
+        assert ["p1", "p2", "q1", "q2", "r1", "r2"] == await page.evaluate("lines.toSorted()")
+        await page.evaluate("client.unsubscribe('q')")
+        await relay.publish(log("q", "q3"), log("r", "r3"))
+        await page.until("lines.includes('r3')")
+        assert not await page.evaluate("lines.includes('q3')")
+
+
+async def test_a_filter_is_the_relays(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """What is not wanted does not travel, over a socket and over polls; the past is shown anew as it is wanted now."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "quiet"), {**log("p", "loud"), "level": "error"})
+        await begin(page, relay, "p")
+        await hears(page, "quiet", "loud")
+        await page.evaluate("lines.length = 0, client.setFilter({ level: 'error' })")
+        await relay.publish(log("p", "no"), {**log("p", "yes"), "level": "error"})
+        await page.until("lines.includes('yes')")
+        assert ["loud", "yes"] == await page.evaluate("lines")
+        gate.turn("http")
+        await page.until("client.state === 'polling'")
+        await relay.publish(log("p", "no"), {**log("p", "again"), "level": "error"})
+        await hears(page, "loud", "yes", "again")
+
+
+async def test_six_tabs_take_one_place(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """One leads and the others hear through it; when it is closed another goes on, and nobody loses a line."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        await page.evaluate(
+            """
+          window.tabs = [];
+          window.add = () => new Promise((done) => {
+            const tab = document.createElement("iframe");
+            tab.onload = () => done(tabs.push(tab));
+            tab.src = "BARE?" + tabs.length;
+            document.body.append(tab);
+          });
+        """.replace("BARE", BARE)
+        )
+        for number in range(6):
+            await page.evaluate("add()")
+            script = BEGIN.replace("FINGERPRINT", Pages().fingerprint).replace("PROJECTS", '["p"]')
+            script = script.replace("TOKEN", json.dumps(relay.token()))
+            script = script.replace("OPTIONS", json.dumps({**QUICK, "share": True, "storage": None}))
+            await page.evaluate(f"tabs[{number}].contentWindow.eval({json.dumps(script)})")
+        heard = "tabs.filter((tab) => tab.isConnected).map((tab) => tab.contentWindow.lines.join())"
+        await page.until(f"{heard}.every((lines) => lines === 'one')")
+        assert (1, 1) == (relay.places(), gate.sockets)
+        assert 1 == await page.evaluate("tabs.filter((tab) => tab.contentWindow.client.leads).length")
+        await relay.publish(log("p", "two"))
+        await page.until(f"{heard}.every((lines) => lines === 'one,two')")
+        await page.evaluate("tabs.find((tab) => tab.contentWindow.client.leads).remove()")
+        await relay.publish(log("p", "three"))
+        await page.until(f"{heard}.every((lines) => lines === 'one,two,three')")
+        assert 5 == await page.evaluate("tabs.filter((tab) => tab.isConnected).length")
+        await relay.until(lambda: relay.places() == 1)
+
+
+async def test_a_socket_that_says_nothing_is_not_waited_for(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """Something between may take the upgrade and swallow the rest; after the time-out the poll is tried."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        await page.evaluate("""
+          const Real = WebSocket;
+          window.WebSocket = class extends EventTarget { constructor() { super(); } close() {} };
+        """)
+        await begin(page, relay, "p", timeout=200)
+        await hears(page, "one")
+        assert "polling" == await page.evaluate("client.state")
+        assert 0 == gate.sockets
