@@ -48,6 +48,7 @@ class Log(Generic[Member]):
         self.nbytes = 0
         self.repeats = RepeatWindow(window)
         self.marks = Marks(window)
+        self._spelled: tuple[Place | None, str] = (None, BEGINNING)
 
     # -- beginning ----------------------------------------------------------------------------------------------
 
@@ -245,10 +246,18 @@ class Log(Generic[Member]):
 
     def head_cursor(self) -> str:
         """Return the cursor of the newest place, `0` while the log is empty."""
-        if self.head is None:
+        head, text = self._spelled
+        if head is not self.head:
+            # Every group of a flush that is at its end asks for the same text.
+            text = self._spell(self.head)
+            self._spelled = (self.head, text)
+        return text
+
+    def _spell(self, head: Place | None) -> str:
+        if head is None:
             return BEGINNING
-        mark = self.marks.get(self.head.offset) or b""
-        return str(Cursor(self.identity, self.head.offset, self.head.item, self.head.part, mark.ljust(6, b"\0")))
+        mark = self.marks.get(head.offset) or b""
+        return str(Cursor(self.identity, head.offset, head.item, head.part, mark.ljust(6, b"\0")))
 
     def judge(self, project_id: str, cursor: Cursor, fingerprint: bytes | None = None) -> Verdict:
         """
