@@ -65,15 +65,17 @@ find("login").addEventListener("submit", (event) => {
 
 // -- which projects there are
 
+/** @returns {Promise<any[]>} */
 async function list() {
   try {
     const { projects, total } = await ask("/projects?limit=100");
     find("login").hidden = true;
     find("total").textContent = total === 0 ? "No project yet" : `${total} ${total === 1 ? "project" : "projects"}`;
     draw(projects);
-    if (shown === "" && projects.length > 0 && open.size === 0 && !location.hash) look(projects[0].id);
+    return projects;
   } catch {
     // The badge of what is open tells; a list that is a little old does no harm.
+    return [];
   }
 }
 
@@ -228,8 +230,10 @@ find("theme").addEventListener("click", flip);
 find("menu").addEventListener("click", () => document.body.classList.toggle("listing"));
 
 async function begin() {
-  await list();
-  if (find("login").hidden) restore();
+  const projects = await list();
+  if (!find("login").hidden) return;
+  restore();
+  if (shown === "" && projects.length > 0) look(projects[0].id);
 }
 
 const theme = localStorage.getItem("relayd:theme");
