@@ -16,7 +16,7 @@ async def test_the_page_names_its_files_by_fingerprint(relay: InsideRelay) -> No
         page = await answer.text()
         assert (200, "text/html", "no-cache") == (answer.status, answer.content_type, answer.headers["Cache-Control"])
     named = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert 3 == len(named)
+    assert 4 == len(named)
     for path in named:
         async with relay.http.get(f"{relay.url}/{path}") as answer:
             assert (200, "public, max-age=31536000, immutable") == (answer.status, answer.headers["Cache-Control"])
@@ -37,7 +37,7 @@ async def test_a_file_is_there_by_its_plain_name_for_pages_of_others(relay: Insi
         assert (200, "no-cache") == (answer.status, answer.headers["Cache-Control"])
 
 
-@pytest.mark.parametrize("path", ["assets/0000000000000000/style.css", "assets/index.html", "assets/..%2fpages.py"])
+@pytest.mark.parametrize("path", ["assets/0000000000000000/page.css", "assets/index.html", "assets/..%2fpages.py"])
 async def test_nothing_else_is_there(relay: InsideRelay, path: str) -> None:
     """No file of another version, the page only as the page, and nothing outside of the folder."""
     async with relay.http.get(f"{relay.url}/{path}") as answer:
@@ -60,7 +60,7 @@ async def test_the_page_lets_no_other_script_or_address_in(relay: InsideRelay) -
 
 async def test_the_files_travel_compressed_to_those_who_can_read_that(relay: InsideRelay) -> None:
     """The same bytes otherwise; a cache between keeps both apart."""
-    path = f"{relay.url}/assets/style.css"
+    path = f"{relay.url}/assets/page.css"
     async with relay.http.get(path, headers={"Accept-Encoding": "gzip"}, auto_decompress=False) as answer:
         assert ("gzip", "Accept-Encoding") == (answer.headers["Content-Encoding"], answer.headers["Vary"])
         zipped = await answer.read()
