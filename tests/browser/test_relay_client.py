@@ -1,12 +1,13 @@
 """The browser's client in a real Chromium: three levels and the way back, resume, refresh, many tabs."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 
 from relayd.web.pages import Pages
 from tests.harness.chromium import Page, PrivateChromium
@@ -238,3 +239,42 @@ async def test_a_socket_that_says_nothing_is_not_waited_for(chromium: PrivateChr
         await hears(page, "one")
         assert "polling" == await page.evaluate("client.state")
         assert 0 == gate.sockets
+
+
+ELSEWHERE = """<!doctype html><title>An application of somebody else</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="RELAY/assets/elements.css">
+<script type="module" src="RELAY/assets/elements.js"></script>
+<agent-swarm-view project="p" base="RELAY" token="TOKEN"></agent-swarm-view>"""
+
+
+async def test_it_works_in_an_application_of_another_origin(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """Two lines of HTML and an element; the relay lets the origin in that it is told of."""
+    async with elsewhere() as (origin, show), inside(tmp_path, {"server": {"origins": [origin]}}) as relay:
+        await relay.publish(log("p", "one"))
+        show(ELSEWHERE.replace("RELAY", relay.url).replace("TOKEN", relay.token()))
+        async with chromium.page(origin) as page:
+            await page.until("document.querySelector('.line .text')?.textContent === 'one'")
+            await page.until("document.querySelector('agent-swarm-badge').dataset.state === 'websocket'")
+            styled = "getComputedStyle(document.querySelector('agent-swarm-view')).display"
+            assert "flex" == await page.evaluate(styled)
+            assert [] == page.console
+
+
+@asynccontextmanager
+async def elsewhere() -> AsyncGenerator[tuple[str, Callable[[str], None]]]:
+    """Give an origin that is not the relay's, and what sets its page."""
+    shown = [""]
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text=shown[0], content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", lambda text: shown.__setitem__(0, text)
+    finally:
+        await runner.cleanup()
