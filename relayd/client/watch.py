@@ -9,8 +9,8 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from enum import Enum
 
 from aiohttp import ClientSession, ClientTimeout
@@ -22,9 +22,16 @@ from relayd.client.frames import Foreign, Frame, Heard, Received
 from relayd.client.poll import poll
 from relayd.client.socket import HEARTBEAT, listen
 from relayd.protocol.commands import EVERYTHING, Selection
+from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import ConnectionEstablished, Notice
 
-__all__ = ["Link", "WatchEnded", "Watcher"]
+__all__ = ["Link", "Token", "WatchEnded", "Watcher"]
+
+Token = str | Callable[[], Awaitable[str]] | None
+"""A token, or who gives one: asked before each connection, so also when one has expired or was refused."""
+
+RENEWABLE = frozenset({Disconnect.AUTH_FAILED, Disconnect.TOKEN_EXPIRED})
+"""Endings behind which another token helps."""
 
 CONNECT_SECONDS = 10.0
 STEADY_SECONDS = 10.0
@@ -50,7 +57,7 @@ class Watcher:
     def __init__(
         self,
         url: str,
-        token: str | None,
+        token: Token,
         project_id: str,
         *,
         after: str | None = None,
@@ -69,7 +76,8 @@ class Watcher:
         self.detail = ""
         self.heard_at: float | None = None
         self.cuts = 0
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._token = token
+        self._stream: AsyncGenerator[Received] | None = None
         self._tail = tail
         self._backoff = backoff
         self._heartbeat = heartbeat
@@ -78,29 +86,48 @@ class Watcher:
 
     async def __aiter__(self) -> AsyncIterator[Heard]:
         """Iterate over messages."""
-        async with aclosing(self.received()) as received:
-            async for each in received:
+        async with aclosing(self.received()) as self._stream:
+            async for each in self._stream:
                 yield each.message
+
+    async def close(self) -> None:
+        """Let go of the connection of an iteration that was left; one that goes on elsewhere ends there."""
+        if self._stream is not None:
+            # Where another task is in the middle of it, that task ends it.
+            with suppress(RuntimeError):
+                await self._stream.aclose()
 
     async def received(self) -> AsyncGenerator[Received]:
         """Yield messages together with their bytes; returns when the relay is done (1000)."""
-        timeout = ClientTimeout(total=None, connect=CONNECT_SECONDS)
         attempt = 0
-        async with ClientSession(headers=self._headers, timeout=timeout) as http:
-            while True:
-                self.link = Link.CONNECTING
-                opened = time.monotonic()
-                try:
-                    async with aclosing(self._frames(http)) as frames:
-                        async for frame in frames:
-                            self.heard_at = time.monotonic()
-                            for each in self._passed(frame):
-                                yield each
-                    return
-                except Dropped as dropped:
-                    steady = time.monotonic() - opened > STEADY_SECONDS
-                    attempt = 1 if steady else attempt + 1
-                    await self._wait(attempt, dropped)
+        refused = False
+        while True:
+            self.link = Link.CONNECTING
+            opened = time.monotonic()
+            try:
+                async with self._session() as http, aclosing(self._frames(http)) as frames:
+                    async for frame in frames:
+                        self.heard_at = time.monotonic()
+                        refused = False
+                        for each in self._passed(frame):
+                            yield each
+                return
+            except WatchEnded as ended:
+                # Asked for another token once: whoever hands out the refused one again would be asked for ever.
+                if not callable(self._token) or refused or ended.disconnect not in RENEWABLE:
+                    raise
+                refused = True
+            except Dropped as dropped:
+                steady = time.monotonic() - opened > STEADY_SECONDS
+                attempt = 1 if steady else attempt + 1
+                await self._wait(attempt, dropped)
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncGenerator[ClientSession]:
+        token = await self._token() if callable(self._token) else self._token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with ClientSession(headers=headers, timeout=ClientTimeout(total=None, connect=CONNECT_SECONDS)) as http:
+            yield http
 
     async def _frames(self, http: ClientSession) -> AsyncGenerator[Frame]:
         """Yield the frames of one connection, by socket if that is possible."""

@@ -26,7 +26,7 @@ class Rule(Struct, frozen=True):
     pattern: str
 
 
-def words(*text: str) -> Mapping[str, str]:
+def words(*text: str) -> dict[str, str]:
     """Return words that are rare enough by themselves."""
     return dict.fromkeys(text, "")
 
