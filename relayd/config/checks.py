@@ -5,8 +5,9 @@ from ipaddress import ip_address
 
 from pydantic import BaseModel
 
+from relayd.config.choices import Source
 from relayd.config.mistakes import Mistakes
-from relayd.config.settings import Admin, Auth, Journal, Limits, Server, Source
+from relayd.config.settings import Admin, Auth, Journal, Limits, Server
 
 __all__ = ["check"]
 

@@ -14,10 +14,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from relayd.config.checks import check
+from relayd.config.choices import Dialects, Source, Transports
 from relayd.config.mistakes import ConfigError, Mistakes
 from relayd.config.overrides import overlay
 from relayd.config.secrets import with_key_material
-from relayd.config.settings import Auth, Config, Dialects, Source, Table, Transports
+from relayd.config.settings import Auth, Config
+from relayd.config.table import Table
 
 __all__ = ["PLUGIN_TABLES", "TABLES", "SettingsOf", "load"]
 

@@ -7,31 +7,23 @@ docs/configuration.md and config/relayd.toml are made from these descriptions; t
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
-from relayd.config.values import Algorithm, Names, Network, Origin, PluginName, Port, SocketPath
+from relayd.config.choices import Dialects, Source, Transports
+from relayd.config.table import Table
+from relayd.config.values import Algorithm, Names, Network, Origin, Port, SocketPath
 
 __all__ = [
     "Admin",
     "Auth",
     "Config",
-    "Dialects",
     "Journal",
     "Key",
     "Limits",
     "Memory",
     "Server",
-    "Source",
-    "Table",
     "Telemetry",
-    "Transports",
 ]
-
-
-class Table(BaseModel):
-    """What every table is: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Server(Table):
@@ -243,26 +235,6 @@ class Journal(Table):
         le=10_000_000,
         description="Events kept that could not be understood, to be looked at and replayed.",
     )
-
-
-class Source(Table):
-    """Where events come from; the source's own settings stand in `[sources.<name>]`."""
-
-    use: PluginName = Field(
-        default="embedded", description='"embedded" (HTTP ingest), "rabbitmq", "simulator", or a plug-in\'s name.'
-    )
-
-
-class Transports(Table):
-    """How viewers connect; a transport's own settings stand in `[transports.<name>]`."""
-
-    use: Names = Field(default=("websocket", "longpoll", "sse"), description="Plug-ins to serve.")
-
-
-class Dialects(Table):
-    """How events are understood; a dialect's own settings stand in `[dialects.<name>]`."""
-
-    use: Names = Field(default=("native",), description="Plug-ins asked in this order whether an event is theirs.")
 
 
 class Telemetry(Table):

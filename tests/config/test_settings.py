@@ -2,7 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from relayd.config.loading import TABLES
-from relayd.config.settings import Server, Table
+from relayd.config.settings import Server
+from relayd.config.table import Table
 
 
 @pytest.mark.parametrize("model", TABLES.values(), ids=lambda model: str(model.__name__))
