@@ -43,7 +43,7 @@ class ViewersApi:
     async def end(self, request: web.Request) -> web.Response:
         """`DELETE /connections/{connection_id}`: end one of the caller's own."""
         viewer = self._authenticate(request)
-        if not self._presence.evict(request.match_info["connection_id"], user=viewer.user):
+        if not await self._presence.evict(request.match_info["connection_id"], user=viewer.user):
             sentence = "you have no such connection; GET …/connections lists yours"
             raise NotFound(sentence)
         return web.Response(status=204)

@@ -156,19 +156,22 @@ class Ticket(Protocol):
 class Presence(Protocol):
     """Counts connections per user and tells who watches what."""
 
+    limit: int
+    """Places of one user; a new one holds for those who come, and ends nobody."""
+
     async def take(self, holder: Holder, *, evict: Callable[[Disconnect], None]) -> Ticket:
         """Take a place, `evict`ing an older holder of the same session; raises NoPlace."""
         ...
 
     async def of_user(self, user: str) -> Sequence[Holder]:
-        """Return the places a user holds."""
+        """Return the places a user holds, the oldest first."""
         ...
 
     async def of_project(self, project_id: str) -> Sequence[Holder]:
-        """Return who watches a project."""
+        """Return who watches a project, the oldest first."""
         ...
 
-    def evict(self, connection_id: str, *, user: str) -> bool:
+    async def evict(self, connection_id: str, *, user: str) -> bool:
         """End a connection of that user; False when there is none."""
         ...
 

@@ -81,7 +81,7 @@ class MemoryPresence:
         """Return who watches a project, the oldest first."""
         return [ticket.holder for ticket in self._by_project.get(project_id, {})]
 
-    def evict(self, connection_id: str, *, user: str) -> bool:
+    async def evict(self, connection_id: str, *, user: str) -> bool:
         """End a connection of that user, which then gives its place back; False when there is none."""
         for ticket in self._by_user.get(user, {}):
             if ticket.holder.connection_id == connection_id:

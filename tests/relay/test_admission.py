@@ -228,7 +228,7 @@ async def test_a_newer_connection_of_the_same_session_takes_the_place(relay: Rel
 async def test_a_user_ends_a_connection_of_its_own(relay: Relay) -> None:
     """To free a place."""
     viewer = await relay.watches(user="ada")
-    assert relay.presence.evict(viewer.session.grant.connection_id, user="ada")
+    assert await relay.presence.evict(viewer.session.grant.connection_id, user="ada")
     assert Disconnect.NORMAL is viewer.session.ended.result().disconnect
     assert "user's wish" in viewer.session.ended.result().sentence
 

@@ -209,7 +209,7 @@ async def test_a_poll_replaced_while_it_reads_the_journal_does_not_wait() -> Non
     waiting = await polling(relay, after=first.cursor, user="ada", selection=ERRORS)
     assert not waiting.done()
     (held,) = await relay.presence.of_user("ada")
-    relay.presence.evict(held.connection_id, user="ada")
+    await relay.presence.evict(held.connection_id, user="ada")
     journal.before_read.set()
     with pytest.raises(Refused) as refused:
         await waiting
