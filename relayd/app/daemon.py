@@ -110,7 +110,8 @@ class Daemon:
             clock=rooms.clock,
             aliases=server.legacy_prefix,
         )
-        Pages().mount(app.router)
+        if server.dashboard:
+            Pages().mount(app.router)
         return await listen(app, host=server.host, port=server.port, path=server.socket)
 
     def _begin_tasks(self, rooms: Rooms) -> None:

@@ -5,10 +5,9 @@ from msgspec import Struct
 from relayd import __version__
 from relayd.app import gauges
 from relayd.app.clock import SystemClock
-from relayd.app.settings import authorizers_of, detector_of, journal_of, limits_of, source_of, verifier_of
+from relayd.app.settings import authorizers_of, detector_of, journal_of, limits_of, redactor_of, source_of, verifier_of
 from relayd.config import Config
 from relayd.core.log import Log
-from relayd.core.redaction import Redactor
 from relayd.core.repeats import WINDOW
 from relayd.ports import Journal, Position, Source
 from relayd.presence.memory import MemoryPresence
@@ -104,7 +103,7 @@ async def furnish(config: Config) -> Rooms:
         engine=engine,
         presence=presence,
         keeper=keeper,
-        intake=Intake(engine, detector, keeper, Redactor()),
+        intake=Intake(engine, detector, keeper, redactor_of(config)),
         admission=admission,
         lobby=Lobby(engine),
         origins=Origins(config.server.origins),
@@ -146,6 +145,7 @@ def apply(rooms: Rooms, config: Config) -> None:
     verifier, limits = verifier_of(config), limits_of(config)
     engine = rooms.engine
     engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
+    rooms.intake.redactor = redactor_of(config)
     rooms.presence.limit = limits.connections_per_user
     rooms.origins.allowed = frozenset(config.server.origins)
     rooms.proxies.trust(config.server.trusted_proxies)

@@ -5,6 +5,7 @@ from typing import Any
 
 from relayd.config import Config
 from relayd.core.pacing import Pace
+from relayd.core.redaction import Redactor
 from relayd.dialects.delivery import Dialect
 from relayd.dialects.detect import Detector
 from relayd.identity.authorizers import ClaimsAuthorizer
@@ -16,7 +17,7 @@ from relayd.plugins import AUTHORIZERS, DIALECTS, SOURCES, PluginError, find
 from relayd.ports import Authorizer, Clock, Source, TokenVerifier
 from relayd.relay.limits import Limits
 
-__all__ = ["authorizers_of", "detector_of", "journal_of", "limits_of", "source_of", "verifier_of"]
+__all__ = ["authorizers_of", "detector_of", "journal_of", "limits_of", "redactor_of", "source_of", "verifier_of"]
 
 MIB = 1024 * 1024
 
@@ -77,6 +78,12 @@ def source_of(config: Config, clock: Clock) -> Source:
 def detector_of(config: Config) -> Dialect:
     """Return how events are understood; raises PluginError."""
     return Detector([made(DIALECTS, name, settings) for name, settings in config.dialect_settings.items()])
+
+
+def redactor_of(config: Config) -> Redactor:
+    """Return who hides secrets in events."""
+    redaction = config.redaction
+    return Redactor(off=redaction.off, fields=redaction.fields, patterns=redaction.patterns)
 
 
 def journal_of(config: Config, source: Source) -> SqliteJournal | None:

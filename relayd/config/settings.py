@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 
 from relayd.config.choices import Dialects, Source, Transports
+from relayd.config.redaction import Redaction
 from relayd.config.table import Table
 from relayd.config.values import Algorithm, Names, Network, Origin, Port, SocketPath
 
@@ -71,6 +72,9 @@ class Server(Table):
         le=1_000_000,
         description="Connections over all users on this process; those beyond are told to retry. Keep it below the "
         "limit of open files, beyond which nobody can be told anything.",
+    )
+    dashboard: bool = Field(
+        default=True, description="Serve the dashboard at `/`, and what it is made of at `/assets/`."
     )
     legacy_prefix: bool = Field(
         default=True,
@@ -260,6 +264,7 @@ class Config(Table):
     source: Source = Source()
     transports: Transports = Transports()
     dialects: Dialects = Dialects()
+    redaction: Redaction = Redaction()
     telemetry: Telemetry = Telemetry()
     source_settings: BaseModel | None = Field(default=None, exclude=True)
     """An instance of the used source's `Settings`; None where it has none."""

@@ -19,7 +19,7 @@ import msgspec
 from relayd.core.secrets import NAMED, NAMES, RULES, Rule
 from relayd.protocol.messages import MAX_LOG_MESSAGE, Message
 
-__all__ = ["COUNTED", "HIDDEN", "Redactor"]
+__all__ = ["COUNTED", "HIDDEN", "SWITCHES", "Redactor"]
 
 HIDDEN = "[redacted]"
 """What stands in the place of a secret; viewers may look for it."""
@@ -38,7 +38,10 @@ MAX_DEPTH = 32
 FIELDS = "field"
 """The rule by names of fields."""
 
-COUNTED = (*[rule.name for rule in RULES], FIELDS, CONFIGURED)
+SWITCHES = (*[rule.name for rule in RULES], FIELDS)
+"""The names of all rules."""
+
+COUNTED = (*SWITCHES, CONFIGURED)
 """Under which names secrets are counted."""
 
 

@@ -80,7 +80,8 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
         clock=rooms.clock,
         aliases=config.server.legacy_prefix,
     )
-    Pages().mount(app.router)
+    if config.server.dashboard:
+        Pages().mount(app.router)
     listener = await listen(app, host="127.0.0.1", port=0, path="")
     work = [rooms.intake.run(rooms.position()), rooms.keeper.write(), rooms.lobby.turn()]
     tasks = [asyncio.create_task(one) for one in work]

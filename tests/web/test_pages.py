@@ -1,11 +1,12 @@
 import re
 from gzip import decompress
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from relayd.web.pages import Pages
-from tests.harness.inside import InsideRelay
+from tests.harness.inside import InsideRelay, inside
 
 STATIC = files("relayd.web").joinpath("static")
 
@@ -72,3 +73,9 @@ async def test_the_files_travel_compressed_to_those_who_can_read_that(relay: Ins
 def test_all_of_it_is_small() -> None:
     """Under 100 kB before compression: a phone on a train gets it, too."""
     assert sum(len(entry.read_bytes()) for entry in STATIC.iterdir()) < 100_000
+
+
+async def test_it_can_be_turned_off(tmp_path: Path) -> None:
+    """Who has a dashboard already need not serve ours."""
+    async with inside(tmp_path, {"server": {"dashboard": False}}) as relay, relay.http.get(relay.url + "/") as answer:
+        assert 404 == answer.status
