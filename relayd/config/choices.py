@@ -25,4 +25,7 @@ class Transports(Table):
 class Dialects(Table):
     """How events are understood; a dialect's own settings stand in `[dialects.<name>]`."""
 
-    use: Names = Field(default=("native",), description="Plug-ins asked in this order whether an event is theirs.")
+    use: Names = Field(
+        default=("cloudevents", "celery", "native"),
+        description="Plug-ins asked in this order whether an event is theirs; what nobody claims is native.",
+    )

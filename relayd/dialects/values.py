@@ -35,6 +35,7 @@ __all__ = [
     "cut_line",
     "is_flat",
     "read_name",
+    "read_project",
     "read_timestamp",
     "read_usage",
     "shown",

@@ -31,6 +31,8 @@ PLUGINS: dict[tuple[str, str], type[BaseModel] | None] = {
     ("relayd.transports", "websocket"): None,
     ("relayd.transports", "longpoll"): None,
     ("relayd.transports", "sse"): None,
+    ("relayd.dialects", "cloudevents"): None,
+    ("relayd.dialects", "celery"): None,
     ("relayd.dialects", "native"): None,
     ("relayd.dialects", "needy"): NeedySettings,
     ("relayd.authorizers", "claims"): None,

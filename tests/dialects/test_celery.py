@@ -1,0 +1,248 @@
+"""Celery's events, as its workers send them."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relayd.dialects.celery import SAYS, CeleryDialect
+from relayd.dialects.delivery import Claimant, Delivery, Item, Reason
+from relayd.dialects.native import MAX_EVENT_BYTES
+from relayd.protocol.messages import Message, ProjectCompleted, ProjectError, ProjectStarted
+from tests.protocol.strategies import quick
+
+ROOT, CHILD = "6f0c0f9e-0000-4000-8000-000000000001", "6f0c0f9e-0000-4000-8000-000000000002"
+WORKER = "celery@box"
+
+
+def event(kind: str, uuid: str = ROOT, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  # what a worker may say
+    """Return an event of a worker."""
+    common = {"hostname": WORKER, "timestamp": 7.0, "utcoffset": 0, "pid": 1, "clock": 1}
+    return {"type": kind, "uuid": uuid, **common, **fields}
+
+
+def delivery(*events: object, exchange: str = "celeryev") -> Delivery:
+    """Return one event as a body, several as an array."""
+    body = json.dumps(events[0] if len(events) == 1 else events).encode()
+    return Delivery(offset=1, body=body, received_at=5.0, exchange=exchange)
+
+
+def introduced(dialect: CeleryDialect | None = None) -> CeleryDialect:
+    """Return a dialect that has seen a root task and one below it."""
+    dialect = dialect or CeleryDialect()
+    dialect.feed(delivery(event("task-sent", name="shop.build", root_id=ROOT)))
+    dialect.feed(delivery(event("task-sent", CHILD, name="shop.test", root_id=ROOT, parent_id=ROOT)))
+    return dialect
+
+
+def said(dialect: CeleryDialect, *events: object) -> list[Message]:
+    """Return the messages of a body, of which every event could be read."""
+    items = dialect.feed(delivery(*events))
+    assert [None] * len(items) == [item.reason for item in items], items
+    return [message for item in items for message in item.messages]
+
+
+def short(messages: list[Message]) -> list[tuple[str, ...]]:
+    """Return kinds and what they say, without what all have in common."""
+    fields = ("stage", "status", "level", "message", "error", "code", "name")
+    return [
+        (
+            str(message.__struct_config__.tag),
+            *[str(value) for name in fields if (value := getattr(message, name, None))],
+        )
+        for message in messages
+    ]
+
+
+def test_it_knows_its_own_by_the_exchange() -> None:
+    """And nothing else."""
+    dialect = CeleryDialect()
+    assert isinstance(dialect, Claimant)
+    assert dialect.claims(delivery(event("task-sent")))
+    assert not dialect.claims(delivery(event("task-sent"), exchange="swarm.events"))
+
+
+def test_a_root_task_is_a_project() -> None:
+    """Sent, received, started and done; that it was received after it was sent is no second beginning."""
+    dialect = CeleryDialect()
+    heard = said(
+        dialect,
+        event("task-sent", name="shop.build", root_id=ROOT),
+        event("task-received", name="shop.build", root_id=ROOT),
+        event("task-started"),
+        event("task-succeeded", result="'secret'", runtime=1.5),
+    )
+    assert [
+        ("project_started", "shop.build"),
+        ("project_progress", "shop.build runs"),
+        ("project_completed", "shop.build succeeded"),
+    ] == short(heard)
+    started, _, completed = heard
+    assert isinstance(started, ProjectStarted)
+    assert (ROOT, 7.0, WORKER, ROOT, "celery") == (
+        started.project_id, started.timestamp, started.agent, started.key, started.dialect,
+    )  # fmt: skip
+    assert isinstance(completed, ProjectCompleted)
+    assert 1.5 == completed.duration_seconds
+
+
+@pytest.mark.parametrize(
+    ("told", "root", "child"),
+    [
+        (
+            event("task-failed", exception="ValueError('x')", traceback="secret"),
+            [("project_error", "shop.build: ValueError('x')")],
+            [
+                ("workflow_stage_update", "shop.test", "failed", "failed"),
+                ("workflow_log", "error", "shop.test: ValueError('x')"),
+            ],
+        ),
+        (
+            event("task-retried", exception="ValueError('x')"),
+            [("workflow_log", "warning", "shop.build is tried again: ValueError('x')")],
+            [
+                ("workflow_stage_update", "shop.test", "pending", "retrying"),
+                ("workflow_log", "warning", "shop.test is tried again: ValueError('x')"),
+            ],
+        ),
+        (
+            event("task-rejected", requeue=False),
+            [("project_error", "shop.build was rejected", "rejected")],
+            [("workflow_stage_update", "shop.test", "failed", "rejected")],
+        ),
+        (
+            event("task-rejected", requeue=True),
+            [("workflow_log", "warning", "shop.build was rejected and queued again")],
+            [("workflow_stage_update", "shop.test", "pending", "queued again")],
+        ),
+        (
+            event("task-revoked", terminated=True, signum=15, expired=False),
+            [("project_error", "shop.build was cancelled", "cancelled")],
+            [("workflow_stage_update", "shop.test", "failed", "was cancelled")],
+        ),
+        (
+            event("task-revoked", expired=True),
+            [("project_error", "shop.build expired", "cancelled")],
+            [("workflow_stage_update", "shop.test", "failed", "expired")],
+        ),
+        (
+            event("task-cancelled"),
+            [("project_error", "shop.build was cancelled", "cancelled")],
+            [("workflow_stage_update", "shop.test", "failed", "was cancelled")],
+        ),
+        (
+            event("task-started"),
+            [("project_progress", "shop.build runs")],
+            [("workflow_stage_update", "shop.test", "running", "running")],
+        ),
+        (
+            event("task-succeeded", runtime=0.25),
+            [("project_completed", "shop.build succeeded")],
+            [("workflow_stage_update", "shop.test", "completed", "done in 0.25 s")],
+        ),
+    ],
+    ids=lambda value: value["type"] if isinstance(value, dict) else "",
+)
+def test_what_happens_to_a_root_and_to_a_task_below_it(
+    told: dict[str, Any], root: list[tuple[str, ...]], child: list[tuple[str, ...]]
+) -> None:
+    """A child's failure is a stage's, and one that is tried again is none; arguments and results are never told."""
+    dialect = introduced()
+    assert root == short(said(dialect, told))
+    below = said(dialect, {**told, "uuid": CHILD})
+    assert child == short(below)
+    assert {(ROOT, ROOT, ROOT)} == {(message.project_id, message.root_id, message.parent_id) for message in below}
+    assert "secret" not in str(below)
+
+
+def test_every_event_of_celery_s_is_covered() -> None:
+    """All that its documentation lists of a task, and the one that it does not."""
+    assert {
+        "task-sent", "task-received", "task-started", "task-succeeded", "task-failed", "task-retried", "task-rejected",
+        "task-revoked", "task-cancelled",
+    } == set(SAYS)  # fmt: skip
+
+
+def test_events_of_a_worker_say_nothing() -> None:
+    """They take their places: a worker belongs to no project."""
+    events = [event(kind) for kind in ("worker-online", "worker-heartbeat", "worker-offline")]
+    assert [Item(), Item(), Item()] == CeleryDialect().feed(delivery(*events))
+
+
+def test_a_task_that_was_never_seen_is_rejected_with_the_mend() -> None:
+    """Whose project it is can't be said; made up, each would be a project of its own."""
+    (item,) = CeleryDialect().feed(delivery(event("task-succeeded")))
+    assert Reason.BAD_PROJECT is item.reason
+    assert "task_send_sent_event" in item.detail
+    assert item.raw
+
+
+def test_the_longest_unused_task_is_forgotten() -> None:
+    """Memory has a bound; one that is still spoken of stays."""
+    dialect = introduced(CeleryDialect(tasks=2))
+    said(dialect, event("task-started"))
+    said(dialect, event("task-sent", "third", name="x"))
+    said(dialect, event("task-succeeded"))
+    (item,) = dialect.feed(delivery(event("task-started", CHILD)))
+    assert Reason.BAD_PROJECT is item.reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "told"),
+    [
+        (b"nonsense", Reason.NOT_JSON, "no JSON"),
+        (b"7", Reason.NOT_AN_OBJECT, "one JSON object"),
+        (b'{"type":"task-made-up","uuid":"x"}', Reason.UNKNOWN_TYPE, "'task-made-up' is no event"),
+        (b'{"type":7}', Reason.UNKNOWN_TYPE, "7 is no event"),
+        (b'{"type":"task-sent"}', Reason.BAD_PROJECT, "uuid: None can't name a project"),
+        (b'{"type":"task-sent","uuid":"../x"}', Reason.BAD_PROJECT, "uuid: '../x'"),
+        (b'{"a":"' + b"x" * MAX_EVENT_BYTES + b'"}', Reason.EVENT_TOO_LARGE, "are the most"),
+        (b"[1", Reason.NOT_JSON, "can't be told apart"),
+    ],
+)
+def test_what_is_wrong_is_named(body: bytes, reason: Reason, told: str) -> None:
+    """With the field and the mend."""
+    (item,) = CeleryDialect().feed(Delivery(offset=1, body=body, received_at=5.0))
+    assert reason is item.reason
+    assert told in item.detail
+
+
+def test_one_bad_event_of_an_array_is_rejected_alone() -> None:
+    """Its place stays its own."""
+    items = introduced().feed(delivery(event("task-started"), {"type": "x"}, event("task-started", CHILD)))
+    assert [None, Reason.UNKNOWN_TYPE, None] == [item.reason for item in items]
+
+
+@quick
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"type": st.sampled_from([*SAYS, "worker-online", "x"]), "uuid": st.sampled_from(["a", "b", "", "/"])},
+            optional={
+                "root_id": st.sampled_from(["a", "b", None, 7]),
+                "name": st.text(max_size=300) | st.none(),
+                "timestamp": st.floats() | st.text(max_size=5),
+                "runtime": st.floats() | st.text(max_size=5),
+                "exception": st.text(max_size=5) | st.integers(),
+                "hostname": st.text(max_size=300) | st.none(),
+            },
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_comes_each_event_is_one_item(events: list[dict[str, Any]]) -> None:
+    """Messages, silence or a reason; never an exception."""
+    dialect = CeleryDialect()
+    body = json.dumps(events).encode()
+    items = dialect.feed(Delivery(offset=1, body=body, received_at=5.0))
+    assert len(events) == len(items)
+    assert all(not item.messages or item.reason is None for item in items)
+
+
+def test_an_error_is_never_without_a_word() -> None:
+    """A worker that says no exception has failed all the same."""
+    (error,) = said(introduced(), event("task-failed"))
+    assert isinstance(error, ProjectError)
+    assert "shop.build: failed" == error.error
