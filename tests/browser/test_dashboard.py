@@ -149,6 +149,43 @@ async def test_a_filter_is_in_the_address(chromium: PrivateChromium, tmp_path: P
         assert "error" == await page.evaluate("document.querySelector('select[aria-label=\"Least level\"]').value")
 
 
+async def test_a_line_has_an_address(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """Pressing its time puts it there; who opens that sees the line marked, in the middle of what came around it."""
+    async with opened(chromium, tmp_path) as (relay, gate, page):
+        await relay.publish(*[log("p", f"line {number}") for number in range(400)])
+        await page.until(f"{LINES}.includes('line 399')")
+        row = "[...document.querySelectorAll('.line')].find((row) => row.lastChild.textContent === 'line 50')"
+        await page.evaluate(f"{row}.firstChild.click()")
+        address = await page.evaluate("location.href")
+        assert re.fullmatch(rf"{gate.url}/#project=p&event=[A-Za-z0-9_-]{{32}}", address)
+        place = address.partition("#")[2]
+        await page.visit(f"{gate.url}/?somebody#token={relay.token('bob')}&{place}")
+        await page.until("document.querySelector('.marked .text')?.textContent === 'line 50'")
+        marked = "document.querySelector('.marked').getBoundingClientRect()"
+        lines = "document.querySelector('.lines').getBoundingClientRect()"
+        assert await page.evaluate(f"{marked}.top > {lines}.top && {marked}.bottom < {lines}.bottom")
+        assert f"#{place}" == await page.evaluate("location.hash")
+
+
+async def test_everything_has_a_name_for_those_who_do_not_see(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """Buttons, fields, bars and lists in the tree that a screen reader reads; headings in their order."""
+    async with opened(chromium, tmp_path) as (relay, _, page):
+        await relay.publish(
+            event("project_started", name="Web shop"),
+            event("agent_status_update", agent="ada", status="working", progress=40, task="orders"),
+            event("workflow_stage_update", stage="testing", message="m"),
+        )
+        await page.until("document.querySelectorAll('.agent').length === 1")
+        await page.ask("Accessibility.enable")
+        tree = (await page.ask("Accessibility.getFullAXTree"))["nodes"]
+    seen = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node["ignored"]]
+    needy = {"button", "combobox", "searchbox", "textbox", "progressbar", "log", "navigation", "complementary", "link"}
+    assert [] == [role for role, name in seen if role in needy and not name]
+    assert needy - {"textbox", "link"} <= {role for role, _ in seen}
+    assert ["relayd", "Web shop", "ada"] == [name for role, name in seen if role == "heading"]
+    assert "status" in {role for role, _ in seen}
+
+
 async def test_searching_hides_what_does_not_match(chromium: PrivateChromium, tmp_path: Path) -> None:
     """Of what is here at once; Enter asks the relay, which looks through its whole past."""
     async with opened(chromium, tmp_path) as (relay, _, page):

@@ -109,9 +109,9 @@ function draw(projects) {
 
 // -- what is looked at
 
-/** @param {string} project @param {any} [filter] */
-function look(project, filter = {}) {
-  if (!open.has(project)) start(project, filter);
+/** @param {string} project */
+function look(project) {
+  if (!open.has(project)) start(project, {});
   shown = project;
   for (const [name, { view }] of open) view.hidden = name !== project;
   for (const row of find("projects").children) row.classList.toggle("shown", /** @type {HTMLElement} */ (row).dataset.id === project);
@@ -121,20 +121,26 @@ function look(project, filter = {}) {
   tabs();
 }
 
-/** @param {string} project @param {any} filter */
-function start(project, filter) {
+/** @param {string} project @param {any} filter @param {string} [event] */
+function start(project, filter, event) {
   const client = new RelayClient(project, {
     token: (/** @type {string} */ reason) => {
       // Who is refused with this token can only be given another by a person.
       if (reason === "refused") logIn("Your session has ended. Please log in again.");
       return token;
     },
-    filter, viewer: viewer(),
+    filter, viewer: viewer(), ...(event ? { tail: 1_000, storage: null } : {}),
   });
   const view = /** @type {import("./elements.js").View} */ (document.createElement("agent-swarm-view"));
   view.setAttribute("project", project);
   view.client = client;
   view.addEventListener("filter", () => setTimeout(remember));
+  view.addEventListener("permalink", (pressed) => {
+    const id = /** @type {CustomEvent} */ (pressed).detail;
+    view.terminal.reveal(id);
+    remember(id);
+    void navigator.clipboard?.writeText(location.href);
+  });
   find("views").append(view);
   view.terminal.setFilter(filter);
   client.on("error", ({ code }) => {
@@ -175,11 +181,12 @@ function tabs() {
 }
 
 /** Keep what is looked at in the address, so that it can be sent to somebody, and over a new page load. */
-function remember() {
+function remember(event = "") {
   sessionStorage.setItem(TABS, JSON.stringify([...open.keys()]));
   const filter = open.get(shown)?.client.options.filter ?? {};
   const where = new URLSearchParams(shown ? { project: shown } : {});
   for (const [name, value] of Object.entries(filter)) where.set(name, String(value));
+  if (event) where.set("event", event);
   history.replaceState(null, "", where.size ? `#${where}` : location.pathname);
 }
 
@@ -187,12 +194,22 @@ function remember() {
 function restore() {
   const where = new URLSearchParams(location.hash.slice(1));
   const kept = /** @type {string[]} */ (JSON.parse(sessionStorage.getItem(TABS) ?? "[]"));
-  for (const project of kept) if (!open.has(project)) start(project, project === where.get("project") ? wanted(where) : {});
   const project = where.get("project") ?? kept.at(-1);
+  const event = where.get("event") ?? "";
+  for (const name of kept) if (!open.has(name) && name !== project) start(name, {});
   if (!project) return;
-  look(project, wanted(where));
-  const event = where.get("event");
-  if (event) open.get(project)?.client.on("messages", () => requestAnimationFrame(() => open.get(project)?.view.terminal.reveal(event)));
+  if (!open.has(project)) start(project, wanted(where), event);
+  look(project);
+  if (event) seek(project, event);
+}
+
+/** Go to the line that the address names, as soon as it is there. @param {string} project @param {string} event */
+function seek(project, event) {
+  const one = open.get(project);
+  const off = one?.client.on("messages", () => requestAnimationFrame(() => requestAnimationFrame(() => {
+    if (one.view.terminal.reveal(event)) off?.();
+  })));
+  remember(event);
 }
 
 /** @param {URLSearchParams} where */

@@ -56,6 +56,10 @@ export class SwarmTerminal extends HTMLElement {
     // A busy swarm would talk without end; what matters is announced by the page.
     this.#list.setAttribute("aria-live", "off");
     this.#list.tabIndex = 0;
+    this.#list.addEventListener("click", ({ target }) => {
+      const id = target instanceof HTMLElement && target.tagName === "TIME" ? target.parentElement?.dataset.id : undefined;
+      if (id) this.dispatchEvent(new CustomEvent("permalink", { detail: id, bubbles: true }));
+    });
     this.#list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#more.type = "button";
     this.#more.hidden = true;
@@ -160,6 +164,7 @@ export class SwarmTerminal extends HTMLElement {
     const row = make("div", `line ${level}`);
     const time = make("time", "", clock(at));
     time.dateTime = new Date(at * 1_000).toISOString();
+    if (id) time.title = "Link to this line";
     row.append(time, make("span", "who", agent), make("span", "text", text));
     if (id) row.dataset.id = id;
     if (this.#search) row.hidden = !matches(this.#search, text, agent);
@@ -220,6 +225,9 @@ export class SwarmTerminal extends HTMLElement {
     const row = this.#list.querySelector(`[data-id="${CSS.escape(id)}"]`);
     if (!row) return false;
     this.#following = false;
+    this.#more.hidden = false;
+    this.#more.textContent = "Newest lines ↓";
+    for (const other of this.#list.querySelectorAll(".marked")) other.classList.remove("marked");
     row.scrollIntoView({ block: "center" });
     row.classList.add("marked");
     return true;
