@@ -1,6 +1,7 @@
 """What is measured, by name, in this order."""
 
 from benchmarks.rows.capacity import capacity
+from benchmarks.rows.dashboard import dashboard
 from benchmarks.rows.deflate import deflate
 from benchmarks.rows.delivery import delivery
 from benchmarks.rows.ingest import ingest
@@ -30,6 +31,7 @@ ROWS: dict[str, Run] = {
     "deflate": deflate,
     "start": start,
     "shape": shape,
+    "dashboard": dashboard,
     "soak": soak,
 }
 

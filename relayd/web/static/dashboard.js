@@ -50,15 +50,21 @@ async function ask(path) {
 /** @param {string} [why] */
 function logIn(why = "") {
   find("why").textContent = why;
-  find("login").hidden = false;
+  asking(true);
   find("token").focus();
+}
+
+/** @param {boolean} asks */
+function asking(asks) {
+  find("login").hidden = !asks;
+  find("main").classList.toggle("asking", asks);
 }
 
 find("login").addEventListener("submit", (event) => {
   event.preventDefault();
   token = /** @type {HTMLInputElement} */ (find("token")).value.trim();
   sessionStorage.setItem(TOKEN, token);
-  find("login").hidden = true;
+  asking(false);
   for (const project of [...open.keys()]) shut(project);
   void begin();
 });
@@ -69,7 +75,7 @@ find("login").addEventListener("submit", (event) => {
 async function list() {
   try {
     const { projects, total } = await ask("/projects?limit=100");
-    find("login").hidden = true;
+    asking(false);
     find("total").textContent = total === 0 ? "No project yet" : `${total} ${total === 1 ? "project" : "projects"}`;
     draw(projects);
     return projects;
