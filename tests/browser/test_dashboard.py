@@ -16,6 +16,7 @@ from tests.harness.chromium import Page, PrivateChromium
 from tests.harness.follower import until
 from tests.harness.gate import Gate
 from tests.harness.inside import InsideRelay, inside
+from tests.harness.nginx import PrivateNginx
 from tests.harness.viewer import log
 
 LINES = "[...document.querySelectorAll('.line:not([hidden]) .text')].map((line) => line.textContent)"
@@ -277,6 +278,26 @@ async def test_it_can_be_used_by_keyboard(chromium: PrivateChromium, tmp_path: P
         before = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         await page.evaluate(press.format("t"))
         assert before != await page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+async def test_it_lives_behind_nginx(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """The shipped configuration lets through what it needs, over TLS and HTTP/2, and its policy holds."""
+    async with inside(tmp_path) as relay:
+        upstream = f"127.0.0.1:{urlsplit(relay.url).port}"
+        with PrivateNginx(tmp_path / "nginx", relayd=upstream) as nginx:
+            await relay.publish(log("p", "one"))
+            async with chromium.page("about:blank") as page:
+                await page.ask("Security.setIgnoreCertificateErrors", ignore=True)
+                await page.visit(f"{nginx.https}/#token={relay.token()}&project=p")
+                await page.until(f"{LINES}.includes('one')")
+                await relay.publish(log("p", "two"))
+                await page.until(f"{LINES}.includes('two')")
+                assert "WebSocket (Real-time)" == await page.evaluate(BADGE)
+                assert [] == page.console
+                answers = {told["response"]["url"]: told["response"] for told in page.told("Network.responseReceived")}
+                (script,) = [answer for url, answer in answers.items() if url.endswith("/dashboard.js")]
+            assert ("h2", 200) == (script["protocol"], script["status"])
+            assert not any(relay.token()[:30] in text for text in nginx.logs().values())
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 800), (1280, 800), (3840, 2160)])
