@@ -65,6 +65,10 @@ class Channel(Generic[Member]):
         """Iterate over a copy of all groups, because serving one may remove it."""
         return iter([group for groups in self._groups.values() for group in groups])
 
+    def everybody(self) -> Iterator[Member]:
+        """Iterate over a copy of all members, wherever they stand."""
+        return iter([*self._group_of, *self.alone, *self.behind])
+
     def __bool__(self) -> bool:
         """Tell whether anybody watches."""
         return bool(self._groups or self.alone or self.behind)

@@ -1,6 +1,6 @@
 """What a viewer may say on a socket (docs/protocol.md section 2), and the selection it may ask for."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -9,6 +9,7 @@ from relayd.protocol.messages import LEVELS, MAX_NAME, TYPES, ProjectId
 
 __all__ = [
     "EVERYTHING",
+    "MAX_VIEW_BYTES",
     "BadCommandError",
     "Command",
     "Filter",
@@ -19,8 +20,12 @@ __all__ = [
     "Subscribe",
     "Unknown",
     "Unsubscribe",
+    "View",
     "parse",
 ]
+
+MAX_VIEW_BYTES = 2_048
+"""Longest state of a shared view, as JSON."""
 
 Agent = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 
@@ -98,11 +103,19 @@ class Refresh(Struct, tag="refresh"):
     token: str
 
 
+class View(Struct, tag="view"):
+    """Show the others of a project what this viewer looks at; without a state it does so no longer."""
+
+    project_id: ProjectId | None = None
+    state: dict[str, Any] | None = None
+    """Whatever the front ends agree on: a filter, a place, a theme; at most MAX_VIEW_BYTES."""
+
+
 class Unknown(Struct):
     """Valid JSON with a type nobody here knows: counted, otherwise ignored, so that newer clients keep working."""
 
 
-Command = Ping | Pong | Subscribe | Unsubscribe | Filter | Refresh
+Command = Ping | Pong | Subscribe | Unsubscribe | Filter | Refresh | View
 
 
 class Tag(Struct):
@@ -113,7 +126,7 @@ class Tag(Struct):
 
 DECODER: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 TAG = msgspec.json.Decoder(Tag)
-KNOWN = frozenset({"ping", "pong", "subscribe", "unsubscribe", "filter", "refresh"})
+KNOWN = frozenset({"ping", "pong", "subscribe", "unsubscribe", "filter", "refresh", "view"})
 
 
 def parse(text: str) -> Command | Unknown:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from relayd.protocol.codec import MAX_ENVELOPE_MESSAGES, Batch
-from relayd.protocol.commands import Filter, Ping, Pong, Refresh, Subscribe, Unsubscribe
+from relayd.protocol.commands import Filter, Ping, Pong, Refresh, Subscribe, Unsubscribe, View
 from relayd.protocol.endpoints import WEBSOCKET, WEBSOCKET_MANY
 from relayd.protocol.messages import TYPES, ConnectionEstablished, Notice
 
@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 EVENTS = tuple(TYPES.values())
 ANSWERS = (ConnectionEstablished, Batch, Notice, Pong)
-COMMANDS = (Ping, Pong, Subscribe, Unsubscribe, Filter, Refresh)
+COMMANDS = (Ping, Pong, Subscribe, Unsubscribe, Filter, Refresh, View)
 
 TITLE = "relayd wire contract"
 VERSION = "1"

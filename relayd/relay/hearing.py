@@ -15,6 +15,7 @@ from relayd.protocol.commands import (
     Selection,
     Subscribe,
     Unsubscribe,
+    View,
     parse,
 )
 from relayd.protocol.disconnect import Disconnect
@@ -22,6 +23,8 @@ from relayd.protocol.messages import Notice
 from relayd.relay.admission import Admission
 from relayd.relay.refusal import Refused
 from relayd.relay.session import Session
+from relayd.relay.subscription import Subscription
+from relayd.relay.view import SharedView
 
 __all__ = ["hear"]
 
@@ -58,6 +61,8 @@ def hear(session: Session, admission: Admission, text: str) -> Coroutine[Any, An
             session.notice(Notice(code="UNSUBSCRIBED" if there else "NOT_SUBSCRIBED", project_id=project_id))
         case Filter():
             change_filter(session, command)
+        case View(project_id=project_id, state=state):
+            show(session, project_id, state)
         case Refresh(token=token):
             refresh(session, admission, token)
         case _:
@@ -114,16 +119,33 @@ async def subscribe(session: Session, admission: Admission, command: Subscribe) 
 
 def change_filter(session: Session, command: Filter) -> None:
     """Change what is wanted, and say from which cursor on."""
-    project_id = command.project_id
+    subscription = named(session, command.project_id)
+    if subscription is None:
+        return
+    cursor = session.select(subscription, plain(command.filter))
+    session.notice(Notice(code="FILTERED", project_id=subscription.project.id, cursor=cursor))
+
+
+def show(session: Session, project_id: str | None, state: dict[str, Any] | None) -> None:
+    """Show the others of a project what the viewer looks at, or say why not."""
+    subscription = named(session, project_id)
+    if subscription is None:
+        return
+    if session.view is None:
+        session.view = SharedView(session.engine.clock, session.grant)
+    if (told := session.view.show(subscription, state)) is not None:
+        session.notice(told)
+
+
+def named(session: Session, project_id: str | None) -> Subscription | None:
+    """Return the subscription that a command names, or the only one; where there is none the viewer is told."""
     if project_id is None and len(session.subscriptions) == 1:
         project_id = next(iter(session.subscriptions))
     subscription = session.subscriptions.get(project_id or "")
     if subscription is None:
         detail = "name the `project_id` of a subscription of this socket"
         session.notice(Notice(code="NOT_SUBSCRIBED", project_id=project_id, detail=detail))
-        return
-    cursor = session.select(subscription, plain(command.filter))
-    session.notice(Notice(code="FILTERED", project_id=subscription.project.id, cursor=cursor))
+    return subscription
 
 
 def refresh(session: Session, admission: Admission, token: str) -> None:

@@ -59,6 +59,9 @@ class Poll:
         """Wake up: there is news for a selection that has no group."""
         subscription.fall_behind(subscription.passed)
 
+    def advise(self, notice: bytes) -> None:
+        """Say nothing: an answer holds messages only."""
+
     def end(self, disconnect: Disconnect, sentence: str) -> None:
         """Stop waiting and answer with a refusal; the place is free at once, even if it was kept for the next poll."""
         self.grant.release()

@@ -28,6 +28,7 @@ from relayd.relay.engine import Engine
 from relayd.relay.opening import Opening, established, open_subscription
 from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Subscription, Watched
+from relayd.relay.view import SharedView
 
 __all__ = ["Ending", "Session"]
 
@@ -71,6 +72,8 @@ class Session:
         self.frames_in = 0
         self._inbound = TokenBucket(engine.limits.inbound, engine.clock.monotonic())
         self._bundle = Bundle(engine, wire, many=many)
+        self.view: SharedView | None = None
+        """What it shows the others of its projects; made when it does: few viewers ever will."""
         self._starts: dict[Subscription, Start] = {}
         self._behind: dict[Subscription, None] = {}
         self._catching: asyncio.Task[None] | None = None
@@ -107,6 +110,8 @@ class Session:
         subscription = self.subscriptions.pop(project_id, None)
         if subscription is None:
             return False
+        if self.view is not None:
+            self.view.end(subscription)
         subscription.project.channel.leave(subscription)
         self._bundle.leave(subscription)
         self._behind.pop(subscription, None)
@@ -210,8 +215,12 @@ class Session:
 
     def notice(self, notice: Notice) -> None:
         """Tell a modern viewer something beside the log; a full buffer loses it, for it is advice only."""
+        self.advise(msgspec.json.encode(notice))
+
+    def advise(self, notice: bytes) -> None:
+        """Tell an encoded notice in the same way."""
         if self.encoding.modern:
-            self.wire.push(self.encoding.say(msgspec.json.encode(notice)))
+            self.wire.push(self.encoding.say(notice))
 
     def watch_expiry(self) -> None:
         """Set the timer that ends the connection when its token has expired and the grace is over."""

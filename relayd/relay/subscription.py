@@ -32,6 +32,10 @@ class Follower(Protocol):
         """Take note that there is news for a subscription that is served on its own."""
         ...
 
+    def advise(self, notice: bytes) -> None:
+        """Tell an encoded notice if the viewer reads such; it is advice, and may be lost."""
+        ...
+
 
 class Subscription:
     """A follower, a project and a selection; identity is equality, so that a channel can hold it."""

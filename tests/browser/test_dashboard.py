@@ -308,3 +308,27 @@ async def test_it_fits_a_phone_and_a_wall(chromium: PrivateChromium, tmp_path: P
         await page.until(f"{LINES}.length === 3")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert await page.evaluate("document.querySelector('.lines').getBoundingClientRect().bottom <= innerHeight")
+
+
+async def test_two_people_look_at_the_same_thing(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """One shares, the other follows filter and place, and is told when it is over."""
+    async with opened(chromium, tmp_path) as (relay, gate, ada):
+        await relay.publish(
+            *[log("p", f"line {number}") for number in range(90)], {**log("p", "bad"), "level": "error"}
+        )
+        async with chromium.page(f"{gate.url}/#token={relay.token('bob')}&project=p") as bob:
+            await bob.until(f"{LINES}.includes('bad')")
+            await ada.evaluate("document.querySelector('agent-swarm-together button').click()")
+            await bob.until("document.querySelector('.offers button')?.textContent === 'Follow ada'")
+            await bob.evaluate("document.querySelector('.offers button').click()")
+            choose = "var level = document.querySelector('select[aria-label=\"Least level\"]');"
+            await ada.evaluate(f"{choose} level.value = 'error', level.dispatchEvent(new Event('change'))")
+            await bob.until(f"{LINES}.join() === 'bad'")
+            await ada.evaluate(f"{choose} level.value = '', level.dispatchEvent(new Event('change'))")
+            await ada.until(f"{LINES}.length === 92")
+            await bob.until(f"{LINES}.length === 92")
+            await ada.evaluate("document.querySelector('.lines').scrollTop = 0")
+            await bob.until("document.querySelector('.marked .text')?.textContent === 'one'")
+            await ada.evaluate("document.querySelector('agent-swarm-together button').click()")
+            await bob.until("document.querySelectorAll('.offers button').length === 0")
+            await ada.until("document.querySelector('agent-swarm-together .who').textContent === '2 are watching'")

@@ -18,6 +18,7 @@ from relayd.protocol.commands import (
     Subscribe,
     Unknown,
     Unsubscribe,
+    View,
     parse,
 )
 from tests.protocol.strategies import quick
@@ -38,6 +39,8 @@ from tests.protocol.strategies import quick
         ('{"type":"unsubscribe","project_id":"shop"}', Unsubscribe(project_id="shop")),
         ('{"type":"filter","filter":{"q":"x"}}', Filter(filter=Selection(q="x"))),
         ('{"type":"refresh","token":"t"}', Refresh(token="t")),
+        ('{"type":"view"}', View()),
+        ('{"type":"view","project_id":"p","state":{"a":1}}', View(project_id="p", state={"a": 1})),
     ],
 )
 def test_each_frame_is_read(text: str, command: Command) -> None:

@@ -63,7 +63,7 @@ def test_every_message_and_every_command_has_an_example() -> None:
     heard = {json.loads(text)["type"] for text in examples("hears")}
     assert {*TYPES, "connection_established", "batch", "notice", "pong"} == heard
     said = {json.loads(text)["type"] for text in examples("says")}
-    assert {"ping", "subscribe", "unsubscribe", "filter", "refresh"} == said
+    assert {"ping", "subscribe", "unsubscribe", "filter", "refresh", "view"} == said
 
 
 def test_the_cursors_on_the_page_are_cursors() -> None:

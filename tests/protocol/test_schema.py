@@ -57,6 +57,7 @@ def test_every_message_is_in_both() -> None:
         "unsubscribe",
         "filter",
         "refresh",
+        "view",
     }
     assert {*TYPES, *others} == tags
     assert set(asyncapi()["components"]["messages"]) <= set(asyncapi()["components"]["schemas"])

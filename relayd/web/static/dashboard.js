@@ -5,6 +5,7 @@ import "./elements.js";
 import { span } from "./model.js";
 import { RelayClient } from "./relay-client.js";
 import { button, make } from "./terminal.js";
+import "./together.js";
 
 const API = "/v1/public/agent-swarms";
 const TOKEN = "relayd:token";
@@ -149,11 +150,30 @@ function start(project, filter, event) {
   });
   find("views").append(view);
   view.terminal.setFilter(filter);
+  together(project, client, view);
   client.on("error", ({ code }) => {
     if (code === "AUTH_FAILED") logIn("Your session has ended. Please log in again.");
   });
   client.start();
   open.set(project, { client, view });
+}
+
+/** Let people look at a project together. @param {string} project @param {RelayClient} client @param {import("./elements.js").View} view */
+function together(project, client, view) {
+  const part = /** @type {import("./together.js").Together} */ (document.createElement("agent-swarm-together"));
+  part.setAttribute("project", project);
+  part.client = client;
+  part.ask = async () => (await ask(`/projects/${encodeURIComponent(project)}/viewers`)).viewers;
+  part.look = () => ({ filter: client.options.filter, event: view.terminal.place });
+  part.apply = ({ filter, event }) => {
+    if (JSON.stringify(filter) !== JSON.stringify(client.options.filter)) {
+      view.terminal.setFilter(filter);
+      client.setFilter(filter);
+    }
+    if (event) view.terminal.reveal(event);
+    else view.terminal.follow();
+  };
+  view.querySelector(".facts")?.append(part);
 }
 
 /** @param {string} project */

@@ -171,8 +171,10 @@ export class RelayClient extends EventTarget {
   unsubscribe(project: string): void;
   /** What was shown is shown anew, as the relay selects it. */
   setFilter(filter: Filter): void;
-  /** False while there is no socket, or another tab has it. */
+  /** False while there is no socket. */
   say(frame: object): boolean;
+  /** Show the others of a project what is looked at here, null to end that; they get it as a notice `VIEW`. */
+  show(project: string, state: object | null): boolean;
   /** Returns what ends it. */
   on<Kind extends keyof Heard>(type: Kind, listener: (detail: Heard[Kind]) => void): () => void;
 }

@@ -645,6 +645,13 @@ class Tabs {
     else this.#want();
   }
 
+  /** Say something over the leader's socket. @param {object} frame */
+  say(frame) {
+    if (this.line) return this.line.say(frame);
+    this.channel.postMessage({ kind: "say", frame });
+    return true;
+  }
+
   /** @param {string} project */
   remove(project) {
     const others = [...this.#wanted.values()].some((projects) => projects.has(project));
@@ -686,6 +693,7 @@ class Tabs {
     if (data.kind === "lead") this.#want();
     else if (data.kind === "want" && this.line) this.#admit(data.tab, data.projects, this.line);
     else if (data.kind === "past" && data.tab === this.#id) this.#catchUp(data);
+    else if (data.kind === "say") this.line?.say(data.frame);
     else if (data.kind === "heard" && !this.line) this.#follow(data.what, data.detail);
   }
 
@@ -828,10 +836,14 @@ export class RelayClient extends EventTarget {
     this.#begin();
   }
 
-  /** Say something to the relay; false while there is no socket, or another tab has it. @param {object} frame */
+  /** Say something to the relay; false while there is no socket. @param {object} frame */
   say(frame) {
-    const line = this.#way instanceof Tabs ? this.#way.line : this.#way;
-    return line?.say(frame) ?? false;
+    return this.#way?.say(frame) ?? false;
+  }
+
+  /** Show the others of a project what is looked at here, null to end that. @param {string} project @param {object | null} state */
+  show(project, state) {
+    return this.say({ type: "view", project_id: project, ...(state ? { state } : {}) });
   }
 
   /**

@@ -213,6 +213,14 @@ export class SwarmTerminal extends HTMLElement {
     this.#more.textContent = "Newest lines ↓";
   }
 
+  /** The first line in sight, null while the newest are. @returns {string | null} */
+  get place() {
+    if (this.#following) return null;
+    const { left, top } = this.#list.getBoundingClientRect();
+    const row = document.elementFromPoint(left + 40, top + 12)?.closest(".line");
+    return row instanceof HTMLElement ? row.dataset.id ?? null : null;
+  }
+
   /** Go to the newest line and stay there. */
   follow() {
     this.#following = true;
