@@ -116,6 +116,7 @@ async def test_whatever_a_line_says_is_only_text(chromium: PrivateChromium, tmp_
             event("project_completed", url="javascript:window.hacked=1", message=NASTY[0]),
         )
         await page.until("document.querySelector('.facts .status').dataset.status === 'completed'")
+        await page.until(f"{LINES}.length === {1 + len(NASTY) + 4}")
         lines = await page.evaluate(LINES)
         assert set(NASTY) <= set(lines)
         assert NASTY[0] == await page.evaluate("document.querySelector('h2').textContent")
