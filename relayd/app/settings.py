@@ -107,6 +107,9 @@ def journal_of(config: Config, source: Source) -> SqliteJournal | None:
 
 
 def made(group: str, name: str, settings: Any) -> Any:  # noqa: ANN401  # a plug-in's own kind of settings
-    """Return a plug-in, given its settings if it has any."""
+    """Return a plug-in, given its settings if it has any; raises PluginError for those that it can't use."""
     factory = find(group, name)
-    return factory() if settings is None else factory(settings)
+    try:
+        return factory() if settings is None else factory(settings)
+    except ValueError as error:
+        raise PluginError(f"{group.removeprefix('relayd.')}.{name}: {error}") from error

@@ -17,6 +17,7 @@ import typer
 from relayd.cli import rabbitmq, rejected
 from relayd.cli.emit import emit
 from relayd.cli.exits import CommandFailed, Exit
+from relayd.cli.map import map_body
 from relayd.cli.serve import check_config, serve
 from relayd.cli.simulate import simulate
 from relayd.cli.tail import tail
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command("check-config")(check_config)
 app.command()(emit)
+app.command("map")(map_body)
 app.command()(simulate)
 app.command()(tail)
 app.command()(token)

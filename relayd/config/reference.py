@@ -68,6 +68,9 @@ def as_toml(value: object) -> str:
             return json.dumps(value, ensure_ascii=False)
         case Path():
             return as_toml(str(value))
+        case Mapping():
+            pairs = [f"{json.dumps(str(key))} = {as_toml(inner)}" for key, inner in value.items()]
+            return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
         case Sequence():
             return f"[{', '.join(map(as_toml, value))}]"
     raise TypeError(f"{type(value).__name__} can't be written in TOML")

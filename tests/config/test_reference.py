@@ -89,7 +89,7 @@ def test_the_file_holds_what_was_chosen() -> None:
     assert "\n# How many.\n#prefetch = 10\n" in text
 
 
-@pytest.mark.parametrize("value", ["ü\n\"'", 5, 2.5, True, ["a", ["b"]], []])
+@pytest.mark.parametrize("value", ["ü\n\"'", 5, 2.5, True, ["a", ["b"]], [], {}, {"a b": {"c": 1}}])
 def test_a_value_in_toml_is_read_back(value: object) -> None:
     """What the documents show can be copied into a file."""
     assert {"value": value} == tomllib.loads(f"value = {as_toml(value)}")

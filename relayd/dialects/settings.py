@@ -1,0 +1,48 @@
+"""What can be set for the dialects."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from relayd.protocol.messages import TYPES
+
+__all__ = ["Rule", "RulesSettings"]
+
+
+class Rule(BaseModel):
+    """One kind of event, recognised and mapped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, description="What sentences call it.")
+    headers: dict[str, str] = Field(
+        default={}, description="Headers that the delivery must have; `*` at the end stands for any rest."
+    )
+    exchange: str = Field(default="", description="Exchange that it must have come over; empty: any.")
+    fields: dict[str, str] = Field(
+        default={},
+        description="Fields that the event must have, by JMESPath, compared as texts; `*` at the end is any rest.",
+    )
+    type: str = Field(description="The message that it becomes.")
+    take: dict[str, str] = Field(
+        default={}, description="The message's fields, each by a JMESPath; one that finds nothing is left out."
+    )
+    set: dict[str, Any] = Field(default={}, description="The message's fields that are always the same.")
+    words: dict[str, dict[str, Any]] = Field(
+        default={}, description="For a field that is taken: what its values mean, `*` any other one."
+    )
+
+    @field_validator("type")
+    @classmethod
+    def _is_a_message(cls, value: str) -> str:
+        if value not in TYPES:
+            raise ValueError(f"{value!r} is no message; use one of {', '.join(TYPES)}")
+        return value
+
+
+class RulesSettings(BaseModel):
+    """Events of any shape, mapped by rules: the first that matches an event says what it becomes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: tuple[Rule, ...] = Field(default=(), description="The rules, in the order in which they are tried.")
