@@ -8,9 +8,12 @@ from msgspec import Struct
 
 from relayd.protocol.messages import Message
 
-__all__ = ["Claimant", "Delivery", "Dialect", "Item", "JsonValue", "Reason"]
+__all__ = ["CANARY_HEADER", "Claimant", "Delivery", "Dialect", "Item", "JsonValue", "Reason"]
 
 JsonValue = str | int | float | bool | None
+
+CANARY_HEADER = "x-relayd-canary"
+"""A delivery with it takes a place in the log, says nothing and belongs to no project."""
 
 
 class Delivery(Struct, frozen=True, gc=False, kw_only=True):
@@ -48,7 +51,7 @@ class Reason(Enum):
 
 class Item(Struct, frozen=True, gc=False, kw_only=True):
     """
-    What one raw event became: messages, or a reason, or neither for one that says nothing to viewers (a canary).
+    What one raw event became: messages, or a reason, or neither for one that says nothing to viewers.
 
     `raw` holds the bytes of this raw event, so that a rejected one can be shown and published again.
     `message_id` recognises a repeat; None means that this event never counts as one.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from relayd.dialects.delivery import Claimant, Delivery, Dialect, Item, Reason
+from relayd.dialects.delivery import CANARY_HEADER, Claimant, Delivery, Dialect, Item, Reason
 
 __all__ = ["DIALECT_HEADER", "KEPT_BYTES", "MAX_BODY_BYTES", "Detector"]
 
@@ -36,7 +36,10 @@ class Detector:
         self._default = self._dialects.get(NATIVE, dialects[0])
 
     def feed(self, delivery: Delivery) -> list[Item]:
-        """Return one item per raw event of the body, in order, rejected ones included."""
+        """Return one item per raw event of the body, in order, rejected ones included; a canary is no event."""
+        if CANARY_HEADER in delivery.headers:
+            # Before any dialect: whatever speaks here, nobody is to be told of it, and nobody to take it for poison.
+            return []
         if len(delivery.body) > MAX_BODY_BYTES:
             detail = (
                 f"a body of {len(delivery.body)} bytes; {MAX_BODY_BYTES} are the most, send several; "

@@ -18,13 +18,10 @@ from relayd.dialects.normalise import Misunderstood, normalise
 from relayd.dialects.values import is_flat, read_name, read_usage
 from relayd.protocol.messages import TYPES, Event, WorkflowLog
 
-__all__ = ["CANARY_HEADER", "MAX_EVENT_BYTES", "NativeDialect"]
+__all__ = ["MAX_EVENT_BYTES", "NativeDialect"]
 
 MAX_EVENT_BYTES = 262_144
 """Largest raw event."""
-
-CANARY_HEADER = "x-relayd-canary"
-"""A delivery with it takes a place in the log, says nothing and belongs to no project."""
 
 BOM = b"\xef\xbb\xbf"
 
@@ -49,8 +46,6 @@ class NativeDialect:
 
     def feed(self, delivery: Delivery) -> list[Item]:
         """Return one item per raw event; a body in which none can be found is one event."""
-        if CANARY_HEADER in delivery.headers:
-            return [Item(message_id=delivery.message_id or None)]
         body = delivery.body.removeprefix(BOM).strip()
         if not body:
             return [rejected(delivery, Reason.NOT_JSON, f"an empty body; {MEND}")]

@@ -2,9 +2,8 @@
 
 import pytest
 
-from relayd.dialects.delivery import Claimant, Delivery, Item, JsonValue, Reason
+from relayd.dialects.delivery import CANARY_HEADER, Claimant, Delivery, Item, JsonValue, Reason
 from relayd.dialects.detect import DIALECT_HEADER, KEPT_BYTES, MAX_BODY_BYTES, Detector
-from relayd.dialects.native import CANARY_HEADER, NativeDialect
 
 
 class Parrot:
@@ -85,7 +84,10 @@ def test_a_detector_needs_a_dialect() -> None:
         Detector([])
 
 
-def test_a_canary_goes_through() -> None:
-    """The way of an event is the way of a canary."""
-    delivery = Delivery(offset=1, body=b"", received_at=1.0, headers={CANARY_HEADER: True})
-    assert [Item()] == Detector([NativeDialect()]).feed(delivery)
+@pytest.mark.parametrize("body", [b"", b"tweet", b"x" * (MAX_BODY_BYTES + 1)], ids=["empty", "text", "too large"])
+@pytest.mark.parametrize("more", [{}, {DIALECT_HEADER: "native"}, {DIALECT_HEADER: "klingon"}], ids=str)
+def test_a_canary_is_no_event_in_any_dialect(body: bytes, more: dict[str, JsonValue]) -> None:
+    """No dialect sees it, and nobody takes it for poison, whatever is in it."""
+    headers: dict[str, JsonValue] = {CANARY_HEADER: True, **more}
+    delivery = Delivery(offset=1, body=body, received_at=1.0, message_id="c-1", headers=headers)
+    assert [] == Detector([Parrot("native")]).feed(delivery)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from relayd.dialects.bodies import MAX_EVENTS
 from relayd.dialects.delivery import Delivery, Dialect, Item, Reason
-from relayd.dialects.native import CANARY_HEADER, MAX_EVENT_BYTES, STRICT, NativeDialect
+from relayd.dialects.native import MAX_EVENT_BYTES, STRICT, NativeDialect
 from relayd.protocol.codec import encode
 from relayd.protocol.messages import TYPES, Event, ProjectProgress, WorkflowLog
 from tests.dialects.poison import GOOD, ONE_EVENT, SEVERAL
@@ -201,12 +201,6 @@ def test_each_event_has_a_name_by_which_a_repeat_is_recognised(
     items = feed(body, message_id)
     assert names == [item.message_id for item in items]
     assert not any(message.message_id for item in items for message in item.messages)
-
-
-def test_a_canary_takes_a_place_and_says_nothing() -> None:
-    """It is one item without messages and without a reason, whatever its body is."""
-    delivery = Delivery(offset=7, body=b"tweet", received_at=NOW, message_id="c-1", headers={CANARY_HEADER: 1})
-    assert [Item(message_id="c-1")] == NativeDialect().feed(delivery)
 
 
 def test_raw_bytes_are_kept_for_what_is_rejected_only() -> None:

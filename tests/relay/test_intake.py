@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from relayd.core.redaction import Redactor
-from relayd.dialects.delivery import Delivery, Item, Reason
+from relayd.dialects.delivery import CANARY_HEADER, Delivery, Item, Reason
+from relayd.dialects.detect import Detector
 from relayd.dialects.native import NativeDialect
 from relayd.ports import JournalError, Position
 from relayd.protocol.cursor import Place, fingerprint
@@ -45,7 +46,7 @@ class Reading:
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
         self.source = relay.source
-        self.intake = Intake(relay.engine, Dialect(), relay.keeper, Redactor())
+        self.intake = Intake(relay.engine, Detector([Dialect()]), relay.keeper, Redactor())
         self.task = asyncio.create_task(self.intake.run(None))
 
     async def says(self, *bodies: bytes, **properties: object) -> Sequence[Delivery]:
@@ -125,13 +126,39 @@ async def test_a_repeat_says_nothing_and_keeps_its_place(stream: Reading) -> Non
     assert stream.relay.log.projects["p"].place == Place(0, 2, 0, 0)
 
 
-async def test_a_canary_takes_a_place_and_says_nothing(stream: Reading) -> None:
-    """It is accepted, and belongs to no project."""
-    await stream.says(b"{}", headers={"x-relayd-canary": "1"})
-    assert [1] == [told.accepted for told in stream.source.settled]
-    assert {} == stream.relay.log.projects
-    assert [] == stream.relay.observer.of("ingested")
-    assert stream.relay.log.end_of(0) == stream.relay.log.head
+async def test_a_canary_takes_a_place_and_nothing_else(stream: Reading) -> None:
+    """No frame, no count, no project, and its id is nobody's; the position and the cursors of the idle go on."""
+    viewer = await stream.relay.watches()
+    await stream.says(body("a"))
+    frames = len(viewer.wire.sent)
+    await stream.says(b"", headers={CANARY_HEADER: True}, message_id="c-1")
+    log, observer = stream.relay.log, stream.relay.observer
+    assert (frames, ["p"]) == (len(viewer.wire.sent), [*log.projects])
+    told = stream.source.settled[-1]
+    assert (0, 0, []) == (told.accepted, told.repeated, told.rejected)
+    assert ([1], [], []) == ([len(observer.of("ingested"))], observer.of("repeated"), observer.of("rejected"))
+    assert log.end_of(1) == log.head
+    assert log.head_cursor() == viewer.subscription.cursor(log)
+    await stream.relay.commits()
+    (commit,) = journal_of(stream).commits
+    assert (1, [0, 1], []) == (
+        commit.position.offset,
+        [one.offset for one in commit.bodies],
+        list(commit.bodies[-1].repeat_keys),
+    )
+    back = await viewer.returns(after=log.head_cursor())
+    await stream.says(body("b"), message_id="c-1")
+    assert_hears(back, "b")
+    assert ["resume"] == back.openings()
+
+
+async def test_canaries_of_one_body_are_told_apart(stream: Reading) -> None:
+    """By their ids: a log that was made anew with a canary at the same place is another log."""
+    first, second = await stream.says(b"", b"", headers={CANARY_HEADER: True})
+    marks = stream.relay.log.marks
+    assert marks.get(first.offset) == marks.get(second.offset)
+    (third,) = await stream.says(b"", headers={CANARY_HEADER: True}, message_id="c-3")
+    assert marks.get(first.offset) != marks.get(third.offset)
 
 
 async def test_a_log_read_from_the_middle_has_a_floor(stream: Reading) -> None:
