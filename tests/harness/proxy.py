@@ -3,25 +3,41 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
-__all__ = ["Proxy", "end"]
+__all__ = ["Direction", "Proxy", "end"]
+
+Direction = Literal["asked", "answered"]
+"""From the client to the server, and back."""
 
 CHUNK = 65_536
 
 
+class Line:
+    """One connection on both sides; what is swallowed on it stays so, for the rest would make no sense to anybody."""
+
+    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter, swallowed: set[Direction]) -> None:
+        self.ends = (client, server)
+        self.swallowed = swallowed
+
+
 class Proxy:
-    """Passes bytes both ways to a port; `cut` resets all connections, `refusing` lets no new one through."""
+    """
+    Passes bytes both ways to a port.
+
+    `cut` resets all connections, `refusing` lets no new one through, `swallowing` closes nothing and passes nothing on.
+    """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.port = 0
         self.refusing = False
         self.accepted = 0
-        self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+        self._lines: set[Line] = set()
+        self._swallowed: set[Direction] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -41,11 +57,22 @@ class Proxy:
 
     def cut(self) -> int:
         """Reset all connections on both sides and return how many there were."""
-        pairs, self._pairs = self._pairs, set()
-        for pair in pairs:
-            for writer in pair:
+        lines, self._lines = self._lines, set()
+        for line in lines:
+            for writer in line.ends:
                 reset(writer)
-        return len(pairs)
+        return len(lines)
+
+    @contextmanager
+    def swallowing(self, *directions: Direction) -> Iterator[None]:
+        """Be a half-open network for a while: connections that are open now, or open meanwhile, never recover."""
+        self._swallowed = {*directions}
+        for line in self._lines:
+            line.swallowed.update(directions)
+        try:
+            yield
+        finally:
+            self._swallowed = set()
 
     async def opening(self, reader: asyncio.StreamReader) -> bytes | None:
         """Return what a client says first, as far as that was read to decide whether to let it in; None: it is not."""
@@ -57,6 +84,10 @@ class Proxy:
     def answered(self, data: bytes) -> None:
         """Look at bytes from the server before they are passed on."""
 
+    def sieve(self) -> Callable[[bytes], bytes]:
+        """Return what a new connection's answers go through; here all of them pass."""
+        return bytes
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -66,17 +97,28 @@ class Proxy:
             await end(writer)
             return
         self.accepted += 1
+        swallowed = {*self._swallowed}
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
         back.write(first)
-        pair = (writer, back)
-        self._pairs.add(pair)
+        line = Line(writer, back, swallowed | self._swallowed)
+        self._lines.add(line)
+        sieve = self.sieve()
+
+        def asked(data: bytes) -> bytes | None:
+            self.asked(data)
+            return None if "asked" in line.swallowed else data
+
+        def answered(data: bytes) -> bytes | None:
+            self.answered(data)
+            return None if "answered" in line.swallowed else sieve(data)
+
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(passing(reader, back, self.asked))
-                group.create_task(passing(there, writer, self.answered))
+                group.create_task(passing(reader, back, asked))
+                group.create_task(passing(there, writer, answered))
         finally:
-            self._pairs.discard(pair)
-            for one in pair:
+            self._lines.discard(line)
+            for one in line.ends:
                 await end(one)
 
 
@@ -94,11 +136,17 @@ async def end(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, look: Callable[[bytes], None]) -> None:
-    """Let somebody look at bytes and pass them on, until either side is gone; then end the other."""
+async def passing(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sieve: Callable[[bytes], bytes | None]
+) -> None:
+    """Pass on what a sieve leaves of the bytes, until either side is gone; then end the other, unless it is None."""
     with suppress(ConnectionError):
-        while data := await reader.read(CHUNK):
-            look(data)
-            writer.write(data)
-            await writer.drain()
-        writer.close()
+        data = b" "
+        while data:
+            data = await reader.read(CHUNK)
+            passed = sieve(data)
+            if passed:
+                writer.write(passed)
+                await writer.drain()
+            elif passed is not None and not data:
+                writer.close()

@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -42,6 +44,32 @@ GRANT = """\
 case rabbit_vhost:exists(<<"{name}">>) of true -> ok; false -> rabbit_vhost:add(<<"{name}">>, <<"tests">>) end,
 rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"tests">>).
 """
+
+
+ALARMS = {
+    "memory": (("set_vm_memory_high_watermark", "0.0000001"), ("set_vm_memory_high_watermark", "0.4")),
+    "disk": (("set_disk_free_limit", "1000000GB"), ("set_disk_free_limit", "50MB")),
+}
+"""How an alarm is raised, and how the broker's own value is set again."""
+
+GRANT_READING = """\
+case rabbit_auth_backend_internal:exists(<<"reader">>) of
+  true -> ok;
+  false -> rabbit_auth_backend_internal:add_user(<<"reader">>, <<"reader">>, <<"tests">>)
+end,
+rabbit_auth_backend_internal:set_permissions(<<"reader">>, <<"{name}">>, <<>>, <<>>, <<".*">>, <<"tests">>).
+"""
+
+
+SUSPEND = """\
+Suspended = [begin ok = sys:suspend(Channel), Channel end
+  || Channel <- rabbit_channel:list_local(),
+     Told <- [rabbit_channel:info(Channel, [vhost, consumer_count])],
+     proplists:get_value(vhost, Told) =:= <<"{name}">>,
+     proplists:get_value(consumer_count, Told) > 0],
+length(Suspended).
+"""
+RESUME = "[catch sys:resume(Channel) || Channel <- rabbit_channel:list_local()], ok."
 
 
 class PrivateRabbit(Whole):
@@ -121,6 +149,11 @@ class PrivateRabbit(Whole):
         self.ctl("eval", GRANT.format(name=name))
         return f"{self.url}{quote(name, safe='')}"
 
+    def reader(self, vhost: str) -> str:
+        """Make a user who may read in a virtual host and not write, and return its AMQP URL there."""
+        self.ctl("eval", GRANT_READING.format(name=vhost))
+        return f"{self.url.replace('guest:guest', 'reader:reader')}{quote(vhost, safe='')}"
+
     async def start_async(self) -> None:
         """Start it while the event loop goes on."""
         await asyncio.to_thread(self.start)
@@ -136,6 +169,29 @@ class PrivateRabbit(Whole):
     async def ctl_async(self, *arguments: str) -> str:
         """Run rabbitmqctl while the event loop goes on."""
         return await asyncio.to_thread(self.ctl, *arguments)
+
+    @asynccontextmanager
+    async def forgetting_consumers(self, vhost: str) -> AsyncIterator[None]:
+        """
+        Let the broker forget the consumers that a virtual host has now: their channels do nothing more.
+
+        Connections and their other channels are well, heartbeats come and go.
+        """
+        try:
+            assert int(await self.ctl_async("eval", SUSPEND.format(name=vhost))), f"nobody consumes in {vhost}"
+            yield
+        finally:
+            await self.ctl_async("eval", RESUME)
+
+    @asynccontextmanager
+    async def alarmed(self, kind: str) -> AsyncIterator[None]:
+        """Let the broker be short of `memory` or `disk` for a while; whatever happens, it is well again afterwards."""
+        alarm, well = ALARMS[kind]
+        try:
+            await self.ctl_async(*alarm)
+            yield
+        finally:
+            await self.ctl_async(*well)
 
     def _wait_for_registry(self) -> None:
         """

@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.harness.proxy import Proxy, end
+from tests.harness.follower import until
+from tests.harness.proxy import Direction, Proxy, end
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,5 +35,34 @@ async def test_it_passes_and_cuts_and_refuses() -> None:
             await reader.readline()
         await end(writer)
         assert 2 == proxy.accepted
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("directions", [("asked",), ("answered",), ("asked", "answered")], ids=str)
+async def test_what_is_swallowed_is_gone_and_nobody_is_told(directions: tuple[Direction, ...]) -> None:
+    """Neither bytes nor the end of the connection come through, for good; a new connection is a good one."""
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with Proxy(server.sockets[0].getsockname()[1]) as proxy:
+        old = await asyncio.open_connection("127.0.0.1", proxy.port)
+        old[1].write(b"before\n")
+        assert b"before\n" == await old[0].readline()
+        with proxy.swallowing(*directions):
+            old[1].write(b"lost\n")
+            young = await asyncio.open_connection("127.0.0.1", proxy.port)
+            young[1].write(b"lost\n")
+            await until(lambda: proxy.accepted == 2)
+        fresh = await asyncio.open_connection("127.0.0.1", proxy.port)
+        fresh[1].write(b"after\n")
+        assert b"after\n" == await fresh[0].readline()
+        old[1].write(b"lost\n")
+        fresh[1].write(b"and after\n")
+        assert b"and after\n" == await fresh[0].readline()
+        for reader, _ in (old, young):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await reader.read(1)
+        for _, writer in (old, young, fresh):
+            await end(writer)
     server.close()
     await server.wait_closed()
