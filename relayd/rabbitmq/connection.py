@@ -8,7 +8,7 @@ repeats everything in between.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
@@ -18,7 +18,18 @@ from yarl import URL
 from relayd.rabbitmq.careful import CarefulTransport
 from relayd.rabbitmq.settings import RabbitSettings
 
-__all__ = ["Lost", "Missing", "Unreadable", "close", "connect", "ended", "telling_lost", "why_closed", "why_ended"]
+__all__ = [
+    "Lost",
+    "Missing",
+    "Stalled",
+    "Unreadable",
+    "close",
+    "connect",
+    "ended",
+    "telling_lost",
+    "why_closed",
+    "why_ended",
+]
 
 CLOSE_SECONDS = 5.0
 """Longest farewell; a broker that does not answer is left."""
@@ -27,13 +38,34 @@ CLOSE_SECONDS = 5.0
 class Lost(Exception):
     """Connection, channel or consumer is gone; the message is a part of a sentence for an operator."""
 
+    cause: ClassVar[str] = "connection"
+    """Metric label."""
+
 
 class Missing(Lost):
     """The broker answers, but the queue can't be read: it does not exist, or its replica is not up yet."""
 
+    cause = "missing"
+
 
 class Unreadable(Lost):
     """A frame could not be decoded; the same bytes would end the next connection, too."""
+
+    cause = "unreadable"
+
+
+class Stalled(Lost):
+    """The broker answers and the queue holds more, but nothing comes: who does not ask takes it for a quiet night."""
+
+    cause = "stalled"
+
+
+class Closable(Protocol):
+    """A connection or a channel, of either library."""
+
+    async def close(self) -> None:
+        """Say goodbye and wait for the answer."""
+        ...
 
 
 @contextmanager
@@ -67,7 +99,7 @@ async def connect(settings: RabbitSettings, *, careful: bool = False, name: str 
     return connection
 
 
-async def close(what: AbstractConnection | AbstractChannel) -> None:
+async def close(what: Closable) -> None:
     """Close a connection or a channel, whatever state it is in, within a few seconds."""
     closing = asyncio.ensure_future(what.close())
     closing.add_done_callback(lambda done: done.cancelled() or done.exception())

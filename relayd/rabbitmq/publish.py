@@ -6,20 +6,22 @@ A publish that times out is not failed but unknown: under an alarm it often land
 send it again: the relay recognises the repeat.
 """
 
+import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 import aio_pika
+import aiormq
 from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
 from yarl import URL
 
 from relayd.dialects.delivery import JsonValue
-from relayd.rabbitmq.connection import Lost, telling_lost
+from relayd.rabbitmq.connection import Lost, close, telling_lost
 from relayd.rabbitmq.settings import RabbitSettings
 
-__all__ = ["NotPublished", "Publisher", "Unconfirmed"]
+__all__ = ["Forbidden", "NotPublished", "Publisher", "Unconfirmed", "Unroutable"]
 
 ROUTING_KEY_BYTES = 255
 CONFIRM_SECONDS = 10.0
@@ -27,6 +29,14 @@ CONFIRM_SECONDS = 10.0
 
 class NotPublished(Exception):
     """The broker did not take it; the message says why and what to do."""
+
+
+class Forbidden(NotPublished):
+    """The user may not write to the exchange; asking again changes nothing."""
+
+
+class Unroutable(NotPublished):
+    """The exchange leads it to no queue; nobody will ever read it."""
 
 
 class Unconfirmed(NotPublished):
@@ -52,20 +62,19 @@ class Publisher:
         )
         try:
             with telling_lost():
-                self._connection = await aio_pika.connect(url, timeout=self._settings.connect_seconds)
-                channel = await self._connection.channel(on_return_raises=True)
-                self._exchange = await channel.get_exchange(self._settings.exchange)
+                async with asyncio.timeout(self._settings.connect_seconds):
+                    self._connection = await aio_pika.connect(url)
+                    channel = await self._connection.channel(on_return_raises=True)
+                    self._exchange = await channel.get_exchange(self._settings.exchange)
         except Lost as lost:
-            if self._connection is not None:
-                await self._connection.close()
+            await self._close()
             raise NotPublished(f"exchange {self._settings.exchange} at {self._settings.address}: {lost}") from lost
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        await self._close()
 
     async def publish(
         self,
@@ -98,8 +107,12 @@ class Publisher:
     def _verdict(self, lost: Lost) -> NotPublished:
         match lost.__cause__:
             case PublishError():
-                return NotPublished(
+                return Unroutable(
                     f"exchange {self._settings.exchange} has no queue for it; make it with `relayd rabbitmq setup`"
+                )
+            case aiormq.ChannelAccessRefused():
+                return Forbidden(
+                    f"the user may not write to exchange {self._settings.exchange}; give it that permission ({lost})"
                 )
             case DeliveryError():
                 return Unconfirmed("the broker could not take it just now; send it again, same message_id")
@@ -108,3 +121,8 @@ class Publisher:
                 return Unconfirmed(f"no confirm within {seconds}; it may be in the log: send it again, same message_id")
             case _:
                 return Unconfirmed(f"the connection was lost before the confirm ({lost}); send it again")
+
+    async def _close(self) -> None:
+        if self._connection is not None:
+            # Bounded: under an alarm the broker does not read what is said to it, and answers no goodbye.
+            await close(self._connection)

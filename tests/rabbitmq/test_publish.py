@@ -3,7 +3,7 @@ import asyncio
 import aio_pika
 import pytest
 
-from relayd.rabbitmq.publish import NotPublished, Publisher, Unconfirmed
+from relayd.rabbitmq.publish import Forbidden, NotPublished, Publisher, Unconfirmed, Unroutable
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.rabbitmq.topology import setup
 from tests.harness.follower import Follower
@@ -40,8 +40,15 @@ async def test_an_exchange_without_a_queue_is_told(published: RabbitSettings) ->
     async with Stream(published) as stream:
         await stream.delete()
         async with Publisher(published) as publisher:
-            with pytest.raises(NotPublished, match="has no queue for it"):
+            with pytest.raises(Unroutable, match="has no queue for it"):
                 await publisher.publish("p", "workflow_log", b"{}", message_id="m")
+
+
+async def test_who_may_not_write_is_told(rabbitmq: PrivateRabbit, published: RabbitSettings) -> None:
+    """Not to try again, but to ask for the permission; he may look at the exchange all the same."""
+    async with Publisher(published.at(rabbitmq.reader(published.vhost))) as publisher:
+        with pytest.raises(Forbidden, match=f"may not write to exchange {published.exchange}; give it"):
+            await publisher.publish("p", "workflow_log", b"{}")
 
 
 async def test_what_a_queue_refuses_is_unknown(published: RabbitSettings) -> None:
