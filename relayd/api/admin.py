@@ -27,6 +27,10 @@ class Probes(Protocol):
         """Return whether viewers should come, and a sentence for each check that says no."""
         ...
 
+    def notes(self) -> Mapping[str, str]:
+        """Return a sentence for each thing that is amiss and keeps no viewer away."""
+        ...
+
     def live(self) -> tuple[bool, Mapping[str, object]]:
         """Return whether the relay keeps up, and figures."""
         ...
@@ -46,7 +50,7 @@ def admin_app(
 
     `GET /metrics`: Prometheus text.
     `GET /livez`: 200 or 503, `{"alive": bool, "loop_lag_seconds": float, "task_restarts": {task: count}}`.
-    `GET /readyz`: 200 or 503, `{"ready": bool, "reasons": {check: sentence}}`.
+    `GET /readyz`: 200 or 503, `{"ready": bool, "reasons": {check: sentence}, "notes": {check: sentence}}`.
     `/rejected…`: see `relayd.api.rejected`; absent without a journal.
     `routes`: what else operators may do (connections, revocations).
     """
@@ -61,7 +65,7 @@ def admin_app(
 
     async def readyz(_request: web.Request) -> web.Response:
         ready, reasons = health.ready()
-        return _probe(ready, {"ready": ready, "reasons": dict(reasons)})
+        return _probe(ready, {"ready": ready, "reasons": dict(reasons), "notes": dict(health.notes())})
 
     app = web.Application(middlewares=[_no_pages])
     app.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])

@@ -121,6 +121,7 @@ class Daemon:
             "retention": rooms.keeper.retain,
             "heartbeat": rooms.lobby.turn,
             "loop_lag": rooms.loop_lag.run,
+            "log_lag": rooms.lag.run,
             "watchdog": lambda: self._notifier.keep_alive(lambda: rooms.loop_lag.lag() < STALLED_SECONDS),
         }
         for name, begin in forever.items():

@@ -10,13 +10,22 @@ from relayd.telemetry.metrics import Metrics
 __all__ = ["Lag", "register"]
 
 
+SAMPLE_SECONDS = 1.0
+
+
 class Lag:
-    """Seconds since this relay was last level with the head of its log."""
+    """Seconds since this relay was last seen level with the head of its log."""
 
     def __init__(self, engine: Engine) -> None:
         """Begin level."""
         self._engine = engine
         self._level_at = engine.clock.monotonic()
+
+    async def run(self) -> None:
+        """Look every second, for ever: seen by scrapes alone, a lag would seem as old as the last of them."""
+        while True:
+            self.seconds()
+            await asyncio.sleep(SAMPLE_SECONDS)
 
     def seconds(self) -> float:
         """Return 0 while level, else for how long it has not been."""
@@ -41,9 +50,16 @@ def register(metrics: Metrics, engine: Engine) -> Lag:
         offset = source.state().head_offset
         return None if offset is None else float(offset)
 
+    def consumer_up() -> float:
+        state = source.state()
+        return float(state.connected and not state.stalled)
+
     metrics.pull(catalogue.BROKER_CONNECTED.name, lambda: float(source.state().connected))
     metrics.pull(catalogue.CONSUMED_OFFSET.name, lambda: None if log.head is None else float(log.head.offset))
     metrics.pull(catalogue.HEAD_OFFSET.name, head_offset)
+    metrics.pull(catalogue.CONSUMER_UP.name, consumer_up)
+    metrics.pull(catalogue.LAST_DELIVERY.name, lambda: source.state().delivered_at)
+    metrics.pull(catalogue.CANARY_LAST_SUCCESS.name, lambda: source.state().canary_at)
     metrics.pull(catalogue.STREAM_LAG.name, lag.seconds)
     metrics.pull(catalogue.FLUSH_INTERVAL.name, lambda: engine.fanout.governor.slowdown / engine.limits.outbound.rate)
     metrics.pull(

@@ -9,7 +9,7 @@ from relayd.app.settings import authorizers_of, detector_of, journal_of, limits_
 from relayd.config import Config
 from relayd.core.log import Log
 from relayd.core.repeats import WINDOW
-from relayd.ports import Journal, Position, Source
+from relayd.ports import Journal, Position, Reporting, Source
 from relayd.presence.memory import MemoryPresence
 from relayd.relay.admission import Admission
 from relayd.relay.copies import Copies
@@ -29,7 +29,7 @@ from relayd.telemetry.observer import TelemetryObserver
 from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
 
-__all__ = ["Rooms", "apply", "furnish"]
+__all__ = ["Rooms", "add_checks", "apply", "furnish"]
 
 NEWEST = 1_000
 """So many events come back to memory with a project: its tail, and what most who return have missed."""
@@ -70,6 +70,8 @@ async def furnish(config: Config) -> Rooms:
     loop_lag = LoopLag(clock, lambda seconds: metrics.observe(catalogue.EVENT_LOOP_LAG, seconds))
     verifier, authorizers, detector = verifier_of(config), authorizers_of(config), detector_of(config)
     source = source_of(config, clock)
+    if isinstance(source, Reporting):
+        source.report_to(observer)
     log: WatchedLog = Log(source.log)
     journal = journal_of(config, source)
     position = await recover(log, journal, source.log) if journal is not None else None
@@ -133,9 +135,10 @@ def add_checks(health: Health, source: Source, keeper: Keeper, admission: Admiss
 
     def from_source() -> str | None:
         state = source.state()
-        return None if state.connected and state.caught_up else state.detail
+        return None if state.connected and state.caught_up and not state.stalled else state.detail
 
     health.add("source", from_source)
+    health.note("source", lambda: source.state().note)
     health.add("journal", lambda: keeper.trouble or None)
     health.add("drain", lambda: "this relay is draining" if admission.draining else None)
 

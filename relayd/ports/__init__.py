@@ -18,7 +18,7 @@ from relayd.ports.viewers import (
     TokenVerifier,
     Wire,
 )
-from relayd.ports.world import Clock, Observer
+from relayd.ports.world import Clock, Observer, Reporting
 
 __all__ = [
     "AuthFailed",
@@ -42,6 +42,7 @@ __all__ = [
     "Receipt",
     "Recovered",
     "Rejected",
+    "Reporting",
     "Source",
     "SourceState",
     "Ticket",

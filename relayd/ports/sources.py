@@ -40,13 +40,21 @@ class Receipt(Struct, frozen=True):
 
 
 class SourceState(Struct, frozen=True):
-    """How a source is; `detail` is a sentence for `/readyz`."""
+    """How a source is; `detail` is a sentence for `/readyz`, times are Unix seconds."""
 
     connected: bool
     caught_up: bool
     detail: str
     head_offset: int | None = None
     """The newest offset known to be in the log, where the source can know."""
+    stalled: bool = False
+    """The log went on and nothing of it was handed out, and nothing has come since."""
+    note: str = ""
+    """A sentence about what is amiss and keeps no viewer from being served; empty if nothing is."""
+    delivered_at: float | None = None
+    """When something last came out of the log."""
+    canary_at: float | None = None
+    """When a canary last came back, before that when the first was sent; None for a source without canaries."""
 
 
 class Source(Protocol):

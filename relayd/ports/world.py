@@ -1,12 +1,12 @@
 """The clocks, and somebody who is told what happened."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from relayd.ports.journal import Rejected
 from relayd.protocol.disconnect import Disconnect
 
-__all__ = ["Clock", "Observer"]
+__all__ = ["Clock", "Observer", "Reporting"]
 
 
 class Clock(Protocol):
@@ -72,6 +72,22 @@ class Observer(Protocol):
         """The log did not go on where it was left."""
         ...
 
+    def attached(self, detail: str) -> None:
+        """The source's log is read from now on; `detail` is its sentence."""
+        ...
+
+    def detached(self, cause: str, detail: str) -> None:
+        """The source's log is not read any more and will be tried again; `cause` is a closed label."""
+        ...
+
+    def canary_returned(self, seconds: float) -> None:
+        """What a source published to see it come back came back, after so long."""
+        ...
+
+    def canary_missed(self, cause: str, detail: str) -> None:
+        """It could not be published, or is not back in time; `cause` is a closed label."""
+        ...
+
     def committed(self, *, events: int, seconds: float) -> None:
         """A transaction of the journal was written."""
         ...
@@ -86,4 +102,13 @@ class Observer(Protocol):
 
     def failed(self, what: str, error: BaseException) -> str:
         """Something of ours broke; return the incident id under which the log holds it."""
+        ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """Somebody with more to tell than how it is; asked for before it begins."""
+
+    def report_to(self, observer: Observer) -> None:
+        """Tell this observer from now on."""
         ...

@@ -12,28 +12,30 @@ gone, so that memory never holds more than one prefetch.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 
 from aiormq.abc import AbstractConnection
+from msgspec.structs import replace
 
 from relayd.dialects.delivery import Delivery
-from relayd.ports import Clock, LogBreak, Position, Receipt, SourceState
+from relayd.ports import Clock, LogBreak, Observer, Position, Receipt, SourceState
 from relayd.protocol.cursor import fingerprint, identity
 from relayd.rabbitmq.backoff import Backoff
-from relayd.rabbitmq.connection import Lost, Unreadable, close, connect, ended, telling_lost, why_ended
+from relayd.rabbitmq.canary import Canary
+from relayd.rabbitmq.connection import Lost, Stalled, Unreadable, close, connect, ended, why_ended
 from relayd.rabbitmq.health import Health
 from relayd.rabbitmq.resume import Resumption, resume
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.rabbitmq.subscription import Subscription, edge
 from relayd.rabbitmq.topology import declare
+from relayd.rabbitmq.watchdog import Watchdog
 
 __all__ = ["RabbitSource"]
 
-EMPTY_SECONDS = 1.0
-"""How long the end of a log may take to show before it counts as empty; here an error costs no event."""
 GATHER_SECONDS = 0.005
 """While there is a past to read, so long is gathered before it is handed on: what comes is a few messages each time,
 and each time costs.  At the end of the log, where somebody waits for every event, nothing is gathered."""
+COUNT_SECONDS = 6.0
+"""The broker counts the messages of its streams every five seconds."""
 STOP_SECONDS = 10.0
 """Longest wait for the reading task after it was told to end; closing a connection is bounded below that."""
 
@@ -59,10 +61,23 @@ class RabbitSource:
         self._last: Delivery | Position | None = None
         self._from_first = False
         self._reading = False
+        self._observer: Observer | None = None
+        self._watchdog = Watchdog(
+            settings,
+            self._health,
+            monotonic=clock.monotonic,
+            arrived=lambda: None if self._last is None else self._last.offset,
+            busy=lambda: bool(self._unsettled),
+        )
+        self._canary = Canary(settings, clock, due=lambda: self._health.caught_up, suspect=self._watchdog.suspect)
+
+    def report_to(self, observer: Observer) -> None:
+        """Tell somebody from now on when the reading ends and begins, and how the canaries fare."""
+        self._observer = self._canary.observer = observer
 
     def state(self) -> SourceState:
         """Return how it is now."""
-        return self._health.state()
+        return replace(self._health.state(), note=self._canary.note, canary_at=self._canary.at)
 
     def settle(self, receipts: Sequence[Receipt]) -> None:
         """Acknowledge the oldest deliveries handed on, soon."""
@@ -74,6 +89,8 @@ class RabbitSource:
                 tag, count = its_tag, count + 1
         if count and self._current is not None:
             self._current.settle(tag, count)
+        if receipts:
+            self._canary.processed(receipts[-1].delivery.offset)
 
     def fail(self, deliveries: Sequence[Delivery]) -> None:
         """Do nothing: the stream keeps them, and they come again to whoever resumes before them."""
@@ -119,7 +136,7 @@ class RabbitSource:
                 break
             batch.append(head)
             queue.popleft()
-        self._health.handed_on(batch[-1].offset)
+        self._health.handed_on(batch[-1].offset, batch[-1].received_at)
         return batch
 
     async def _follow(self) -> None:
@@ -127,6 +144,7 @@ class RabbitSource:
         careful = False
         create = self._settings.create
         while True:
+            attached = False
             try:
                 connection = await connect(self._settings, careful=careful)
                 try:
@@ -134,7 +152,10 @@ class RabbitSource:
                         await declare(connection, self._settings)
                         create = False
                     subscription = await self._attach(connection)
-                    backoff.reset()
+                    attached = True
+                    self._attached()
+                    if not self._health.stalled:
+                        backoff.reset()
                     raise await self._stay(connection, subscription)
                 except Lost as lost:
                     raise why_ended(connection, lost) from lost
@@ -143,6 +164,8 @@ class RabbitSource:
                     await close(connection)
             except Lost as lost:
                 self._health.lost(lost)
+                if attached or isinstance(lost, Stalled):
+                    self._detached(lost)
                 # Only after that end: reading carefully costs time for every message.
                 careful = isinstance(lost, Unreadable)
             await asyncio.sleep(backoff.pause())
@@ -160,7 +183,13 @@ class RabbitSource:
             return subscription
         await subscription.open(position.offset)
         found = _Log(connection, self._settings, subscription)
-        how = await resume(found, position, self._identity, silence=self._settings.silence_seconds)
+        how = await resume(
+            found,
+            position,
+            self._identity,
+            silence=self._settings.silence_seconds,
+            patience=self._settings.stalled_seconds,
+        )
         if how is Resumption.RECREATED:
             await subscription.close()
             self._break(LogBreak("recreated"))
@@ -174,6 +203,8 @@ class RabbitSource:
 
     def _flow(self, subscription: Subscription, *, skip: bool = False) -> None:
         def accept(delivery: Delivery, tag: int) -> None:
+            if not delivery.body:
+                self._canary.arrived(delivery)
             self._queue.append(delivery)
             self._unsettled.append((subscription, tag))
             self._last = delivery
@@ -185,41 +216,35 @@ class RabbitSource:
         subscription.release(accept, skip=skip)
 
     async def _stay(self, connection: AbstractConnection, subscription: Subscription) -> Lost:
-        """Acknowledge and look at the end of the log until the subscription is lost; return why."""
-        beside = [
-            asyncio.create_task(subscription.acknowledge(), name="rabbitmq acknowledge"),
-            asyncio.create_task(self._look(connection, subscription), name="rabbitmq look"),
+        """Acknowledge, watch and send canaries until the subscription is lost or stands still; return why."""
+        ends = [
+            asyncio.create_task(subscription.lost(), name="rabbitmq lost"),
+            asyncio.create_task(self._watchdog.watch(connection), name="rabbitmq watch"),
         ]
-        lost = asyncio.create_task(subscription.lost(), name="rabbitmq lost")
+        beside = [asyncio.create_task(subscription.acknowledge(), name="rabbitmq acknowledge")]
+        if self._settings.canary_seconds:
+            beside.append(asyncio.create_task(self._canary.fly(), name="rabbitmq canary"))
         try:
-            done, _ = await asyncio.wait([lost, *beside], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {lost}:
+            done, _ = await asyncio.wait([*ends, *beside], return_when=asyncio.FIRST_COMPLETED)
+            for task in done.intersection(beside):
                 task.result()
-            why = await lost
+            ended_by, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            why = ended_by.pop().result()
             # Before the farewells below, which take their time: what is lost is not connected.
             self._health.lost(why)
             return why
         finally:
-            for task in (lost, *beside):
+            for task in (*ends, *beside):
                 task.cancel()
-            await ended([lost, *beside])
+            await ended([*ends, *beside])
 
-    async def _look(self, connection: AbstractConnection, subscription: Subscription) -> None:
-        """Learn where the log ends, at once and every now and then."""
-        fresh = self._last is None
-        while True:
-            with suppress(Lost), telling_lost():
-                end = await edge(connection, self._settings, "last", patience=EMPTY_SECONDS)
-                if end is None and not (fresh and subscription.count == 0):
-                    # There is something in it, so that was no answer.
-                    await asyncio.sleep(EMPTY_SECONDS)
-                    continue
-                if fresh and end is not None and subscription.count == 0:
-                    # All there is may be older than the warm-up; the broker does not say so, it is silent.
-                    await asyncio.sleep(self._settings.silence_seconds)
-                self._health.looked(None if fresh and subscription.count == 0 else end)
-                fresh = False
-            await asyncio.sleep(self._settings.head_seconds)
+    def _attached(self) -> None:
+        if self._observer is not None:
+            self._observer.attached(self._health.state().detail)
+
+    def _detached(self, lost: Lost) -> None:
+        if self._observer is not None:
+            self._observer.detached(lost.cause, str(lost))
 
     def _break(self, log_break: LogBreak) -> None:
         self._queue.append(log_break)
@@ -257,4 +282,12 @@ class _Log:
 
     async def newest(self) -> int | None:
         """Return the newest offset."""
+        newest = await self._newest()
+        if newest is None:
+            # To call a log empty makes a gap for every viewer: what the broker has not counted yet is waited for.
+            await asyncio.sleep(COUNT_SECONDS)
+            newest = await self._newest()
+        return newest
+
+    async def _newest(self) -> int | None:
         return await edge(self._connection, self._settings, "last", patience=self._settings.silence_seconds)

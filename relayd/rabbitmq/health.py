@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from relayd.ports import SourceState
-from relayd.rabbitmq.connection import Missing
+from relayd.rabbitmq.connection import Missing, Stalled
 from relayd.rabbitmq.settings import RabbitSettings
 
 __all__ = ["Health"]
@@ -20,6 +20,9 @@ class Health:
         self._trouble: str | None = "not started"
         self._tried = False
         self._missing_since: float | None = None
+        self.stalled = False
+        """The queue handed out nothing though it held more, and nothing came since."""
+        self._delivered_at: float | None = None
         self._caught_up = False
         self._end: int | None = None
         self._read: int | None = None
@@ -36,6 +39,11 @@ class Health:
     def catching_up(self) -> bool:
         """What is read stood in the log when the subscription began, as far as is known."""
         return self._trouble is None and not self._caught_up
+
+    @property
+    def caught_up(self) -> bool:
+        """All was read that stood in the log when the subscription began."""
+        return self._trouble is None and self._caught_up
 
     def age(self) -> float:
         """Return the seconds since the reader came."""
@@ -58,10 +66,14 @@ class Health:
             # The end at the time of connecting is what there is to catch up with; the log grows on meanwhile.
             self._end = end
             self._caught_up = self._caught_up or (self._read is not None and self._read >= end)
+        if self._caught_up:
+            self.stalled = False
 
-    def handed_on(self, offset: int) -> None:
-        """Everything up to there was handed on."""
+    def handed_on(self, offset: int, at: float) -> None:
+        """Everything up to there was handed on; the last of it came `at` that Unix time."""
         self._read = offset
+        self._delivered_at = at
+        self.stalled = False
         if self._end is not None and offset >= self._end:
             self._caught_up = True
 
@@ -77,6 +89,7 @@ class Health:
         self._trouble = str(cause)
         self._tried = True
         self._caught_up = False
+        self.stalled = self.stalled or isinstance(cause, Stalled)
         if isinstance(cause, Missing):
             self._missing_since = now if self._missing_since is None else self._missing_since
         else:
@@ -93,13 +106,17 @@ class Health:
         head = self._head if self._read is None else max(self._head or 0, self._read)
         return SourceState(
             connected=connected,
-            caught_up=connected and self._caught_up,
+            caught_up=self.caught_up,
             detail=self._reading(head) if connected else self._failing(),
             head_offset=head,
+            stalled=self.stalled,
+            delivered_at=self._delivered_at,
         )
 
     def _reading(self, head: int | None) -> str:
         queue, read = self._settings.queue, self._read
+        if self.stalled:
+            return f"subscribed to {queue} again, which handed out nothing though it held more; nothing came yet"
         if self._caught_up:
             return f"reading {queue} as it comes" + ("" if read is None else f", last offset {read}")
         if read is None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from relayd.dialects.delivery import Delivery
 from relayd.ports import Position
 from relayd.protocol.cursor import fingerprint
+from relayd.rabbitmq.connection import Stalled
 
 __all__ = ["Log", "Resumption", "resume"]
 
@@ -34,21 +35,30 @@ class Log(Protocol):
         ...
 
     async def oldest(self) -> int | None:
-        """Return the oldest offset in the log, None when it seems empty."""
+        """Return the oldest offset in the log, None when it is empty."""
         ...
 
     async def newest(self) -> int | None:
-        """Return the newest offset in the log, None when it seems empty."""
+        """Return the newest offset in the log, None when it is empty."""
         ...
 
 
-async def resume(log: Log, position: Position, identity: bytes, *, silence: float) -> Resumption:
-    """Return how the log goes on behind a position that it was subscribed at, inclusive; `silence` in seconds."""
+async def resume(log: Log, position: Position, identity: bytes, *, silence: float, patience: float) -> Resumption:
+    """
+    Return how the log goes on behind a position that it was subscribed at, inclusive.
+
+    It asks the log after each `silence` seconds without an arrival; raises Stalled when something is at or behind the
+    position and has not come within `patience` seconds of them.
+    """
+    waited = 0.0
     while (arrival := await log.arrival(silence)) is None:
         newest = await log.newest()
         if newest is None or newest < position.offset:
             return Resumption.RECREATED
-        # There is something at or behind the position: the broker is only slow.
+        # There is something at or behind the position: the broker is slow, or has forgotten this subscription.
+        waited += silence
+        if waited >= patience:
+            raise Stalled(f"the log goes on to offset {newest}, and nothing from {position.offset} on came")
     if arrival.offset > position.offset:
         oldest = await log.oldest()
         # A message once read is there as long as older ones are: retention drops from the beginning only.

@@ -70,6 +70,10 @@ class RabbitSettings(BaseModel):
     """Silence after a resume that makes the relay ask whether the log is still the same."""
     head_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     """Pause between two looks at the end of the log, by which the lag is known."""
+    stalled_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    """So long nothing may come though the log is known to go on; then the queue is subscribed anew."""
+    canary_seconds: Annotated[float, Field(ge=0, le=60)] = 15.0
+    """Pause between two canaries: empty messages that prove the way from the exchange to this relay; 0 sends none."""
     recreate_window_seconds: Annotated[float, Field(ge=0, le=3_600)] = 60.0
     """How long a missing queue counts as a broker that is starting; after that it is reported as missing."""
 

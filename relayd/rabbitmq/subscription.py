@@ -16,7 +16,7 @@ from typing import Any
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
 from relayd.dialects.delivery import Delivery, JsonValue
-from relayd.rabbitmq.connection import Lost, Missing, close, telling_lost, why_closed
+from relayd.rabbitmq.connection import Lost, Missing, Stalled, close, telling_lost, why_closed
 from relayd.rabbitmq.settings import RabbitSettings
 
 __all__ = ["Subscription", "edge"]
@@ -180,9 +180,10 @@ def simple(headers: Mapping[str, Any]) -> dict[str, JsonValue]:
 
 async def edge(connection: AbstractConnection, settings: RabbitSettings, end: str, *, patience: float) -> int | None:
     """
-    Return the `first` or `last` offset in the log, None when none shows within `patience` seconds; raises Lost.
+    Return the `first` or `last` offset in the log, None for an empty one; raises Lost.
 
-    It asks on a channel of its own: the broker has no other way to tell an offset.
+    It asks on a channel of its own: the broker has no other way to tell an offset.  Raises Stalled when none shows
+    within `patience` seconds though the broker counts messages: silence alone must never pass for an empty log.
     """
     offsets: list[int] = []
     arrived = asyncio.Event()
@@ -204,6 +205,8 @@ async def edge(connection: AbstractConnection, settings: RabbitSettings, end: st
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await arrived.wait()
+            if not offsets and (count := await _count(channel, settings)):
+                raise Stalled(f"{settings.queue} holds {count} messages and hands out none")
             if end == "last":
                 await _quiet(offsets)
     finally:
@@ -211,6 +214,12 @@ async def edge(connection: AbstractConnection, settings: RabbitSettings, end: st
     if not offsets:
         return None
     return min(offsets) if end == "first" else max(offsets)
+
+
+async def _count(channel: AbstractChannel, settings: RabbitSettings) -> int:
+    """Return how many messages the broker says there are; it counts every few seconds, so 0 may be a little late."""
+    async with asyncio.timeout(settings.connect_seconds):
+        return (await channel.queue_declare(settings.queue, passive=True)).message_count or 0
 
 
 async def _quiet(offsets: list[int]) -> None:

@@ -21,10 +21,14 @@ __all__ = [
     "BROKER_CONNECTED",
     "BROKER_MESSAGES",
     "BUILD_INFO",
+    "CANARY_LAST_SUCCESS",
+    "CANARY_MISSED",
+    "CANARY_ROUNDTRIP",
     "CATALOGUE",
     "CONNECTIONS",
     "CONNECTIONS_REJECTED",
     "CONSUMED_OFFSET",
+    "CONSUMER_UP",
     "DEDUPLICATED",
     "DELIVERIES",
     "DELIVERY_BYTES",
@@ -40,8 +44,10 @@ __all__ = [
     "JOURNAL_COMMIT",
     "JOURNAL_ERRORS",
     "JOURNAL_EVENTS",
+    "LAST_DELIVERY",
     "OTHER",
     "PROJECTS",
+    "RECONNECTS",
     "REDACTIONS",
     "REJECTED",
     "REPLAY_BYTES",
@@ -116,8 +122,12 @@ GAP_CAUSES = (
     OTHER,
 )
 
+DETACHMENTS = ("connection", "missing", "unreadable", "stalled", OTHER)
+MISSES = ("unconfirmed", "unroutable", "lost", "refused", "unreachable", OTHER)
+
 DELIVERY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """The second that the delivery objective is about must be a bound, else its ratio would be a guess."""
+CANARY_BUCKETS = (*DELIVERY_BUCKETS, 10.0, 30.0)
 LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
@@ -151,7 +161,32 @@ DEDUPLICATED = _counter("relayd_messages_deduplicated_total", "Events that were 
 BROKER_CONNECTED = _pulled("relayd_broker_connected", "1 while the source is connected, else 0.")
 CONSUMED_OFFSET = _pulled("relayd_stream_consumed_offset", "Offset of the last body that was processed.")
 HEAD_OFFSET = _pulled("relayd_stream_head_offset", "Newest offset known to be in the log; absent while unknown.")
-STREAM_LAG = _pulled("relayd_stream_lag_seconds", "How far behind the log's newest body this relay is.")
+STREAM_LAG = _pulled(
+    "relayd_stream_lag_seconds",
+    "How long this relay has not been level with the log's newest body; it grows while the source is away or stalled.",
+)
+CONSUMER_UP = _pulled("relayd_consumer_up", "1 while the source is subscribed to and gives what it has, else 0.")
+LAST_DELIVERY = _pulled(
+    "relayd_stream_last_delivery_timestamp_seconds", "When a body last came out of the log, canaries included."
+)
+RECONNECTS = _counter(
+    "relayd_reconnects_total", "Times that reading the source ended and was begun anew, by cause.", "cause", DETACHMENTS
+)
+CANARY_ROUNDTRIP = _histogram(
+    "relayd_canary_roundtrip_seconds",
+    "From publishing a canary until this relay has read it and served what came before it.",
+    CANARY_BUCKETS,
+)
+CANARY_LAST_SUCCESS = _pulled(
+    "relayd_canary_last_success_timestamp_seconds",
+    "When a canary last came back, before that when the first was sent; absent where none are sent.",
+)
+CANARY_MISSED = _counter(
+    "relayd_canary_missed_total",
+    "Canaries that were not published or not back in time, by cause; `unconfirmed` is what an alarm looks like.",
+    "cause",
+    MISSES,
+)
 EPOCH_CHANGES = _counter("relayd_stream_epoch_changes_total", "Times that the log was deleted and made anew.")
 TRUNCATIONS = _counter("relayd_stream_truncations_total", "Times that retention dropped bodies before they were read.")
 
@@ -210,6 +245,12 @@ CATALOGUE: tuple[Metric, ...] = (
     CONSUMED_OFFSET,
     HEAD_OFFSET,
     STREAM_LAG,
+    CONSUMER_UP,
+    LAST_DELIVERY,
+    RECONNECTS,
+    CANARY_ROUNDTRIP,
+    CANARY_LAST_SUCCESS,
+    CANARY_MISSED,
     EPOCH_CHANGES,
     TRUNCATIONS,
     DELIVERIES,

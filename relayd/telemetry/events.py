@@ -1,6 +1,8 @@
 """The names of the relay's own log events, all in the past tense; what rooms pass to `noticed` comes beside them."""
 
 __all__ = [
+    "CANARY_MISSED",
+    "CANARY_RETURNED",
     "CONNECTION_ENDED",
     "CONNECTION_REFUSED",
     "EVENTS",
@@ -9,9 +11,13 @@ __all__ = [
     "INCIDENT_HAPPENED",
     "JOURNAL_FAILED",
     "LOG_BROKE",
+    "SOURCE_ATTACHED",
+    "SOURCE_DETACHED",
     "VIEWER_ADMITTED",
 ]
 
+CANARY_MISSED = "canary_missed"
+CANARY_RETURNED = "canary_returned"
 CONNECTION_ENDED = "connection_ended"
 CONNECTION_REFUSED = "connection_refused"
 EVENT_REJECTED = "event_rejected"
@@ -19,10 +25,14 @@ GAP_DECLARED = "gap_declared"
 INCIDENT_HAPPENED = "incident_happened"
 JOURNAL_FAILED = "journal_failed"
 LOG_BROKE = "log_broke"
+SOURCE_ATTACHED = "source_attached"
+SOURCE_DETACHED = "source_detached"
 VIEWER_ADMITTED = "viewer_admitted"
 
 EVENTS: frozenset[str] = frozenset(
     {
+        CANARY_MISSED,
+        CANARY_RETURNED,
         CONNECTION_ENDED,
         CONNECTION_REFUSED,
         EVENT_REJECTED,
@@ -30,6 +40,8 @@ EVENTS: frozenset[str] = frozenset(
         INCIDENT_HAPPENED,
         JOURNAL_FAILED,
         LOG_BROKE,
+        SOURCE_ATTACHED,
+        SOURCE_DETACHED,
         VIEWER_ADMITTED,
     }
 )

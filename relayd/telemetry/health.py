@@ -30,6 +30,7 @@ class Health:
         self._lag = lag
         self._max_lag = max_lag
         self._checks: dict[str, Callable[[], str | None]] = {}
+        self._notes: dict[str, Callable[[], str]] = {}
         self._restarts: Counter[str] = Counter()
         self._recent: deque[tuple[float, str]] = deque(maxlen=FAILURES)
 
@@ -38,6 +39,14 @@ class Health:
         if name in self._checks:
             raise ValueError(f"there is a check called {name} already")
         self._checks[name] = check
+
+    def note(self, name: str, say: Callable[[], str]) -> None:
+        """Register somebody who knows of what is amiss and keeps no viewer away: a sentence, or nothing."""
+        self._notes[name] = say
+
+    def notes(self) -> dict[str, str]:
+        """Return what is amiss although viewers should come."""
+        return {name: sentence for name, say in self._notes.items() if (sentence := say())}
 
     def restarted(self, task: str) -> None:
         """Take note that a supervised task failed and begins anew."""

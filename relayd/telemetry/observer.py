@@ -33,6 +33,8 @@ class TelemetryObserver:
         self._metrics = metrics
         self._log = log
         self._reasons_told: set[str] = set()
+        self._missed: str | None = None
+        """Why canaries are missing, as long as they are."""
 
     def ingested(self, counts: Mapping[str, int], nbytes: int) -> None:
         """Count messages by type, and the bytes they came in."""
@@ -97,6 +99,29 @@ class TelemetryObserver:
         """Count a new log, or a hole in it, and warn: cursors from before are answered with a gap."""
         self._metrics.add(catalogue.EPOCH_CHANGES if cause == "recreated" else catalogue.TRUNCATIONS)
         self._log.warning(events.LOG_BROKE, cause=cause)
+
+    def attached(self, detail: str) -> None:
+        """Write a line."""
+        self._log.info(events.SOURCE_ATTACHED, detail=detail)
+
+    def detached(self, cause: str, detail: str) -> None:
+        """Count by cause, and warn."""
+        self._metrics.add(catalogue.RECONNECTS, 1, cause)
+        self._log.warning(events.SOURCE_DETACHED, cause=cause, detail=detail)
+
+    def canary_returned(self, seconds: float) -> None:
+        """Take how long it took; a line is written only when the one before was missing."""
+        self._metrics.observe(catalogue.CANARY_ROUNDTRIP, seconds)
+        tell = self._log.debug if self._missed is None else self._log.info
+        self._missed = None
+        tell(events.CANARY_RETURNED, seconds=round(seconds, 6))
+
+    def canary_missed(self, cause: str, detail: str) -> None:
+        """Count by cause; of those that are missing one after the other for one cause, the first is a warning."""
+        self._metrics.add(catalogue.CANARY_MISSED, 1, cause)
+        tell = self._log.debug if self._missed == cause else self._log.warning
+        self._missed = cause
+        tell(events.CANARY_MISSED, cause=cause, detail=detail)
 
     def committed(self, *, events: int, seconds: float) -> None:
         """Take the transaction's duration and its events."""

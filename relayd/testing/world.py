@@ -134,6 +134,22 @@ class RecordingObserver:
         """Remember it."""
         self.told.append(("broke", cause))
 
+    def attached(self, detail: str) -> None:
+        """Remember it."""
+        self.told.append(("attached", detail))
+
+    def detached(self, cause: str, detail: str) -> None:
+        """Remember it."""
+        self.told.append(("detached", (cause, detail)))
+
+    def canary_returned(self, seconds: float) -> None:
+        """Remember it."""
+        self.told.append(("canary_returned", seconds))
+
+    def canary_missed(self, cause: str, detail: str) -> None:
+        """Remember it."""
+        self.told.append(("canary_missed", (cause, detail)))
+
     def committed(self, *, events: int, seconds: float) -> None:
         """Remember it."""
         self.told.append(("committed", (events, seconds)))

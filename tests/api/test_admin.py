@@ -42,7 +42,7 @@ async def test_a_relay_that_is_ready_says_so(aiohttp_client: AiohttpClient, rela
     """No proxy may keep the answer."""
     client = await aiohttp_client(relay.app())
     response = await client.get("/readyz")
-    assert (200, {"ready": True, "reasons": {}}) == (response.status, await response.json())
+    assert (200, {"ready": True, "reasons": {}, "notes": {}}) == (response.status, await response.json())
     assert response.headers["Cache-Control"] == "no-store"
 
 
@@ -52,8 +52,18 @@ async def test_a_relay_that_is_not_ready_says_why(aiohttp_client: AiohttpClient,
     client = await aiohttp_client(relay.app())
     response = await client.get("/readyz")
     assert response.status == 503
-    assert {"ready": False, "reasons": {"source": "the broker is away since 12 s"}} == await response.json()
+    told = {"ready": False, "reasons": {"source": "the broker is away since 12 s"}, "notes": {}}
+    assert told == await response.json()
     assert (await client.get("/livez")).status == 200
+
+
+async def test_what_keeps_nobody_away_is_told_beside(aiohttp_client: AiohttpClient, relay: Relay) -> None:
+    """200, for viewers are served; and a sentence for whoever looks."""
+    relay.health.note("source", lambda: "a canary is late")
+    client = await aiohttp_client(relay.app())
+    response = await client.get("/readyz")
+    told = {"ready": True, "reasons": {}, "notes": {"source": "a canary is late"}}
+    assert (200, told) == (response.status, await response.json())
 
 
 async def test_life_is_told_with_figures(aiohttp_client: AiohttpClient, relay: Relay) -> None:

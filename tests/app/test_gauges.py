@@ -1,19 +1,29 @@
 import asyncio
 from pathlib import Path
 
-from relayd.app.gauges import Lag
+from msgspec.structs import replace
+
+from relayd.app.gauges import Lag, register
 from relayd.ports import SourceState
 from relayd.relay.engine import Engine
+from relayd.telemetry.metrics import Metrics
 from relayd.testing.sources import FakeSource
 from relayd.testing.world import FakeClock
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.raw import upgraded
 from tests.harness.viewer import log, watch
 
+NEW = ("relayd_consumer_up", "relayd_stream_last_delivery", "relayd_canary_last_success")
+
 
 def figures(relay: InsideRelay) -> dict[str, float]:
+    """Return what somebody who scrapes a relay reads."""
+    return read(relay.rooms.metrics)
+
+
+def read(metrics: Metrics) -> dict[str, float]:
     """Return what somebody who scrapes reads."""
-    text = relay.rooms.metrics.render()[0].decode()
+    text = metrics.render()[0].decode()
     lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines}
 
@@ -57,25 +67,84 @@ async def test_an_idle_viewer_costs_no_task(tmp_path: Path) -> None:
 
 
 class Behind(FakeSource):
-    """A source whose log is further than what was read."""
+    """A source that is as the test says."""
 
-    head: int | None = None
+    told: SourceState = SourceState(connected=True, caught_up=True, detail="")
+
+    def be(self, **changes: object) -> None:
+        self.told = replace(self.told, **changes)
 
     def state(self) -> SourceState:
-        return SourceState(connected=True, caught_up=True, detail="", head_offset=self.head)
+        return self.told
+
+
+def engine_of(relay: InsideRelay, **others: object) -> Engine:
+    """Return a relay's engine with another clock or source."""
+    fields = {name: getattr(relay.rooms.engine, name) for name in Engine.__struct_fields__}
+    return Engine(**{**fields, **others})
 
 
 async def test_lag_is_time_since_the_relay_was_level(tmp_path: Path) -> None:
     """Not the age of the last event: a quiet log is no late one."""
     clock, source = FakeClock(), Behind()
     async with inside(tmp_path) as relay:
-        fields = {name: getattr(relay.rooms.engine, name) for name in Engine.__struct_fields__}
-        engine = Engine(**{**fields, "clock": clock, "source": source})
-        lag = Lag(engine)
+        lag = Lag(engine_of(relay, clock=clock, source=source))
         clock.advance(5)
         assert 0 == lag.seconds()
-        source.head = 3
+        source.be(head_offset=3)
         clock.advance(7)
         assert 7 == lag.seconds()
-        source.head = None
+        source.be(head_offset=None)
         assert 0 == lag.seconds()
+
+
+async def test_a_source_that_is_away_or_catches_up_is_behind(tmp_path: Path) -> None:
+    """How far nobody can tell; but since when."""
+    clock, source = FakeClock(), Behind()
+    async with inside(tmp_path) as relay:
+        lag = Lag(engine_of(relay, clock=clock, source=source))
+        assert 0 == lag.seconds()
+        source.be(connected=False, caught_up=False)
+        clock.advance(40)
+        assert 40 == lag.seconds()
+        source.be(connected=True)
+        clock.advance(2)
+        assert 42 == lag.seconds()
+        source.be(caught_up=True)
+        assert 0 == lag.seconds()
+
+
+async def test_lag_is_looked_at_when_nobody_scrapes(tmp_path: Path) -> None:
+    """Else the first look after an hour would call a fresh lag an hour old."""
+    async with inside(tmp_path) as relay:
+        clock, source = FakeClock(), Behind()
+        lag = Lag(engine_of(relay, clock=clock, source=source))
+        clock.advance(3_600)
+        looking = asyncio.create_task(lag.run())
+        await asyncio.sleep(0)
+        source.be(connected=False)
+        clock.advance(1)
+        assert 1 == lag.seconds()
+        looking.cancel()
+        await asyncio.wait({looking})
+
+
+async def test_a_consumer_is_up_when_it_gets_what_there_is(tmp_path: Path) -> None:
+    """Subscribed and stalled is not up; what a source can't tell is absent."""
+    async with inside(tmp_path) as relay:
+        source = Behind()
+        metrics = Metrics(version="1")
+        register(metrics, engine_of(relay, source=source))
+
+        def found() -> dict[str, float]:
+            return {name: value for name, value in read(metrics).items() if name.startswith(NEW)}
+
+        assert {"relayd_consumer_up": 1} == found()
+        source.be(stalled=True, delivered_at=5.0, canary_at=7.0)
+        assert {
+            "relayd_consumer_up": 0,
+            "relayd_stream_last_delivery_timestamp_seconds": 5,
+            "relayd_canary_last_success_timestamp_seconds": 7,
+        } == found()
+        source.be(stalled=False, connected=False)
+        assert 0 == found()["relayd_consumer_up"]

@@ -2,10 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from relayd.app.rooms import apply
+from relayd.app.rooms import add_checks, apply
 from relayd.config import Config, load
 from relayd.identity.jwt import BadKey
 from relayd.plugins import settings_of
+from relayd.ports import SourceState
+from relayd.telemetry.health import Health
+from relayd.testing.sources import FakeSource
+from relayd.testing.world import FakeClock
 from tests.harness.inside import inside
 from tests.harness.settled import SECRET, Tables, signed, write_settings
 from tests.harness.viewer import log, watch
@@ -48,6 +52,23 @@ async def test_readiness_names_what_is_wrong(tmp_path: Path) -> None:
         relay.rooms.keeper.trouble = "the disk is full"
         relay.rooms.admission.draining = True
         assert (False, {"journal": "the disk is full", "drain": "this relay is draining"}) == relay.rooms.health.ready()
+
+
+async def test_a_source_that_stalls_keeps_viewers_away_and_a_late_canary_does_not(tmp_path: Path) -> None:
+    """The one has more than it shows; with the other everything there is can be seen."""
+
+    class Told(FakeSource):
+        told = SourceState(connected=True, caught_up=True, detail="it hands out nothing", stalled=True)
+
+        def state(self) -> SourceState:
+            return self.told
+
+    async with inside(tmp_path) as relay:
+        health, source = Health(FakeClock(), lag=lambda: 0.0), Told()
+        add_checks(health, source, relay.rooms.keeper, relay.rooms.admission)
+        assert ((False, {"source": "it hands out nothing"}), {}) == (health.ready(), health.notes())
+        source.told = SourceState(connected=True, caught_up=True, detail="", note="a canary is late")
+        assert ((True, {}), {"source": "a canary is late"}) == (health.ready(), health.notes())
 
 
 async def test_what_can_change_changes(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ class Reading:
         clock, limits = WallClock(), Limits(commit_bytes=COMMIT_BYTES, commit_seconds=0.05)
         source = RabbitSource(settings, clock)
         self.observer = RecordingObserver()
+        source.report_to(self.observer)
         self.journal = FakeJournal()
         self.log: WatchedLog = Log(source.log)
         past = Past(self.log, self.journal, observer=self.observer, newest=limits.timeline_events)
@@ -121,7 +122,9 @@ async def unacknowledged(rabbit: PrivateRabbit) -> int:
 
 async def test_the_broker_stops_at_the_prefetch(rabbitmq: PrivateRabbit, amqp: str) -> None:
     """What was taken in is shown, memory stops growing, and all of it goes on when the journal is back."""
-    settings = RabbitSettings.model_validate({"url": amqp, **QUICK, "prefetch": PREFETCH, "ack_every": 50})
+    # Far longer than this the broker sends nothing, and rightly: no watchdog may take that for a stall.
+    impatient = {"stalled_seconds": 0.2, "head_seconds": 0.1}
+    settings = RabbitSettings.model_validate({"url": amqp, **QUICK, **impatient, "prefetch": PREFETCH, "ack_every": 50})
     reading = Reading(settings)
     reading.journal.gate = gate = asyncio.Event()
     async with Stream(settings) as stream:
@@ -146,7 +149,7 @@ async def test_the_broker_stops_at_the_prefetch(rabbitmq: PrivateRabbit, amqp: s
                 while await unacknowledged(rabbitmq) != 0:  # noqa: ASYNC110  # as above
                     await asyncio.sleep(0.1)
     assert "" == reading.keeper.trouble
-    assert [] == reading.observer.of("journal_failed")
+    assert ([], []) == (reading.observer.of("journal_failed"), reading.observer.of("detached"))
 
 
 async def test_a_journal_that_hangs_is_given_up_and_says_why(amqp: str) -> None:

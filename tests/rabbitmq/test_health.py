@@ -1,8 +1,10 @@
 import pytest
 
-from relayd.rabbitmq.connection import Lost, Missing
+from relayd.rabbitmq.connection import Lost, Missing, Stalled
 from relayd.rabbitmq.health import Health
 from relayd.rabbitmq.settings import RabbitSettings
+
+NOW = 1_700_000_000.0
 
 
 class Hands:
@@ -40,10 +42,10 @@ def test_it_is_caught_up_at_the_end_it_found(health: Health) -> None:
     """The log may have grown since; that is lag, and no reason to be not ready."""
     health.connected(None)
     health.looked(20)
-    health.handed_on(19)
+    health.handed_on(19, NOW)
     assert "catching up in relayd.events: offset 19 of 20" == health.state().detail
     assert not health.state().caught_up
-    health.handed_on(20)
+    health.handed_on(20, NOW)
     assert health.state().caught_up
     health.looked(50)
     assert (True, 50) == (health.state().caught_up, health.state().head_offset)
@@ -52,7 +54,7 @@ def test_it_is_caught_up_at_the_end_it_found(health: Health) -> None:
 def test_it_may_read_past_the_end_before_it_is_found(health: Health) -> None:
     """The look at the end takes its time."""
     health.connected(None)
-    health.handed_on(30)
+    health.handed_on(30, NOW)
     assert not health.state().caught_up
     assert "reading relayd.events at offset 30" == health.state().detail
     health.looked(20)
@@ -124,9 +126,45 @@ def test_what_is_read_before_the_end_is_known_counts_as_the_past(health: Health)
     health.connected(None)
     assert health.catching_up
     health.looked(7)
-    health.handed_on(6)
+    health.handed_on(6, NOW)
     assert health.catching_up
-    health.handed_on(7)
+    health.handed_on(7, NOW)
     assert not health.catching_up
     health.lost(Lost("gone"))
     assert not health.catching_up
+
+
+def test_a_stall_is_told_until_something_comes(health: Health) -> None:
+    """To be subscribed again proves nothing: that was the trouble."""
+    health.connected(20)
+    health.lost(Stalled("relayd.events goes on behind offset 20, and nothing came for 30 s"))
+    assert (True, False) == (health.state().stalled, health.state().connected)
+    assert "nothing came for 30 s; trying again" in health.state().detail
+    health.lost(Lost("connection refused"))
+    health.connected(20)
+    health.looked(25)
+    state = health.state()
+    assert (True, True, False) == (state.stalled, state.connected, state.caught_up)
+    assert "subscribed to relayd.events again" in state.detail
+    health.handed_on(21, NOW)
+    assert not health.state().stalled
+    assert "catching up in relayd.events: offset 21 of 25" == health.state().detail
+
+
+def test_a_stall_is_over_where_there_is_nothing_more(health: Health) -> None:
+    """What was missing turned out to be read already, or there is nothing at all."""
+    for read, end in ((20, 20), (None, None)):
+        health.connected(20)
+        health.lost(Stalled("nothing came"))
+        health.connected(read)
+        health.looked(end)
+        assert not health.state().stalled
+
+
+def test_the_last_delivery_is_remembered(health: Health) -> None:
+    """Over a loss, too: it says since when nothing came."""
+    assert health.state().delivered_at is None
+    health.connected(None)
+    health.handed_on(7, NOW)
+    health.lost(Lost("gone"))
+    assert NOW == health.state().delivered_at

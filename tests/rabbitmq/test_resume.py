@@ -3,6 +3,7 @@ import pytest
 from relayd.dialects.delivery import Delivery
 from relayd.ports import Position
 from relayd.protocol.cursor import fingerprint, identity
+from relayd.rabbitmq.connection import Stalled
 from relayd.rabbitmq.resume import Resumption, resume
 
 LOG = identity("rabbitmq:/:relayd.events")
@@ -52,6 +53,14 @@ class ScriptedLog:
 )
 async def test_what_comes_first_tells_the_log(log: ScriptedLog, expected: Resumption) -> None:
     """The same message is the same log; silence is not an answer until the end of the log is known."""
-    assert expected is await resume(log, POSITION, LOG, silence=5.0)
+    assert expected is await resume(log, POSITION, LOG, silence=5.0, patience=20.0)
     assert {5.0} == set(log.asked)
+    assert [] == log.arrivals
+
+
+async def test_a_subscription_that_gets_nothing_is_given_up() -> None:
+    """The log goes on and nothing comes: neither a new log nor something to wait for in for ever."""
+    log = ScriptedLog(None, None, None, newest=12)
+    with pytest.raises(Stalled, match="goes on to offset 12, and nothing from 10 on came"):
+        await resume(log, POSITION, LOG, silence=5.0, patience=15.0)
     assert [] == log.arrivals

@@ -3,6 +3,7 @@ import re
 from relayd.dialects.delivery import Reason
 from relayd.identity.jwt import REASONS
 from relayd.protocol.disconnect import Disconnect
+from relayd.rabbitmq.connection import Lost
 from relayd.telemetry import catalogue
 from relayd.telemetry.catalogue import CATALOGUE, OTHER, Kind
 
@@ -37,5 +38,7 @@ def test_labels_cover_what_the_tables_hold() -> None:
     assert {disconnect.label for disconnect in Disconnect} < {*catalogue.DISCONNECTS.values}
     assert {reason.value for reason in Reason} < {*catalogue.REJECTED.values}
     assert {*REASONS} < {*catalogue.AUTH_FAILURES.values}
+    kinds: list[type[Lost]] = [Lost, *Lost.__subclasses__()]
+    assert {kind.cause for kind in kinds} < {*catalogue.RECONNECTS.values}
     assert "connection_established" not in catalogue.BROKER_MESSAGES.values
     assert len(catalogue.BROKER_MESSAGES.values) == 8

@@ -32,6 +32,15 @@ def test_each_check_that_says_no_gives_its_sentence(health: Health) -> None:
     assert health.ready() == (True, {})
 
 
+def test_a_note_does_not_decide_over_readiness(health: Health) -> None:
+    """It is told as long as it has a sentence."""
+    sentences = ["a canary is late"]
+    health.note("source", lambda: sentences[-1])
+    assert ((True, {}), {"source": "a canary is late"}) == (health.ready(), health.notes())
+    sentences.append("")
+    assert {} == health.notes()
+
+
 def test_a_check_can_not_hide_another(health: Health) -> None:
     """A name twice is an error at start."""
     health.add("source", lambda: None)

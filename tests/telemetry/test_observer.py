@@ -195,3 +195,34 @@ def test_a_failure_is_found_by_its_incident(told: Told) -> None:
     line = told.lines()[0]
     assert ("incident_happened", incident, "session") == (line["event"], line["incident"], line["what"])
     assert "ValueError: boom" in str(line["exception"])
+
+
+def test_a_source_that_comes_and_goes_is_told(told: Told) -> None:
+    """Each time, with its cause; only the losses are counted."""
+    told.observer.attached("reading relayd.events")
+    told.observer.detached("stalled", "nothing came for 30 s")
+    told.observer.detached("connection", "no answer in time")
+    assert [
+        ("source_attached", "info", "reading relayd.events"),
+        ("source_detached", "warning", "nothing came for 30 s"),
+        ("source_detached", "warning", "no answer in time"),
+    ] == [(line["event"], line["level"], line["detail"]) for line in told.lines()]
+    assert (1, 1, 0) == tuple(
+        told.value("relayd_reconnects_total", cause=cause) for cause in ("stalled", "connection", "missing")
+    )
+
+
+def test_canaries_are_told_when_something_changes(told: Told) -> None:
+    """The first that is missing, another cause, and the first that is back; all are counted."""
+    told.observer.canary_returned(0.004)
+    for _ in range(5):
+        told.observer.canary_missed("unconfirmed", "an alarm")
+    told.observer.canary_missed("lost", "elsewhere")
+    told.observer.canary_returned(7.0)
+    told.observer.canary_returned(0.004)
+    assert [("canary_missed", "unconfirmed"), ("canary_missed", "lost"), ("canary_returned", None)] == [
+        (line["event"], line.get("cause")) for line in told.lines()
+    ]
+    assert 5 == told.value("relayd_canary_missed_total", cause="unconfirmed")
+    assert 2 == told.value("relayd_canary_roundtrip_seconds_bucket", le="5.0")
+    assert 3 == told.value("relayd_canary_roundtrip_seconds_count")
