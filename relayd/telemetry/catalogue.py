@@ -155,7 +155,7 @@ REJECTED = _counter(
     REASONS,
 )
 REDACTIONS = _counter(
-    "relayd_redactions_total", "Secrets in events that were hidden before anybody saw them.", "rule", COUNTED
+    "relayd_redactions_total", "Secrets in events that were hidden before anybody saw them.", "rule", (*COUNTED, OTHER)
 )
 DEDUPLICATED = _counter("relayd_messages_deduplicated_total", "Events that were recognised as repeats.")
 BROKER_CONNECTED = _pulled("relayd_broker_connected", "1 while the source is connected, else 0.")
