@@ -1,15 +1,33 @@
 """What single values of the configuration look like."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["Algorithm", "Names", "Network", "Origin", "PluginName", "Port", "SocketPath"]
+__all__ = [
+    "Algorithm",
+    "Names",
+    "Network",
+    "Origin",
+    "PluginName",
+    "Port",
+    "PublicAlgorithm",
+    "SocketPath",
+    "is_loopback",
+]
 
 UNIX_PATH_BYTES = 107
 """Longest path of a unix socket: `sun_path` holds 108 bytes with the ending zero."""
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether nobody but this machine can be there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _origin(text: str) -> str:
@@ -38,4 +56,5 @@ PluginName = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[PluginName, ...], Field(min_length=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 SocketPath = Annotated[str, Field(max_length=UNIX_PATH_BYTES)]
-Algorithm = Literal["HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA"]
+PublicAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+Algorithm = Literal["HS256", "HS384", "HS512", PublicAlgorithm]

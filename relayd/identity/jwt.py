@@ -16,14 +16,22 @@ from typing import Any
 
 from jwt import InvalidAlgorithmError, InvalidSignatureError, PyJWTError
 from jwt.api_jws import PyJWS
-from msgspec import Struct
 
 from relayd.core.access import Viewer
-from relayd.ports import AuthFailed
+from relayd.identity.keys import (
+    ALGORITHMS,
+    BadKey,
+    FixedKeys,
+    Key,
+    KeyRing,
+    Prepared,
+    Published,
+    for_checking,
+    for_signing,
+)
+from relayd.ports import AuthFailed, NoKeys
 
-__all__ = ["ALGORITHMS", "REASONS", "BadKey", "JwtVerifier", "Key", "issue", "sign"]
-
-ALGORITHMS = ("HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA")
+__all__ = ["REASONS", "BadKey", "JwtVerifier", "Key", "issue", "sign"]
 
 REASONS = frozenset(
     {
@@ -38,6 +46,7 @@ REASONS = frozenset(
         "issuer",
         "not_yet",
         "expired",
+        "no_keys",
     }
 )
 """All that `AuthFailed.reason` can be."""
@@ -50,38 +59,17 @@ MAX_NAME = 128
 
 Claims = Mapping[str, Any]
 
-
-class BadKey(ValueError):
-    """A key can't be used; the message says which and why, never what it is."""
-
-
-class Key(Struct, frozen=True, kw_only=True):
-    """A secret or a PEM, bound to one algorithm."""
-
-    algorithm: str
-    material: str
-    id: str = ""
-    """The `kid` of tokens signed with it; empty for tokens that name none."""
-
-    def __repr__(self) -> str:
-        """Tell everything but the material."""
-        return f"Key(id={self.id!r}, algorithm={self.algorithm!r})"
-
-
-class _Prepared(Struct, frozen=True):
-    """A key parsed once: parsing a PEM costs more than checking a signature."""
-
-    algorithm: str
-    key: Any
+NOTHING = FixedKeys(KeyRing())
 
 
 class JwtVerifier:
-    """The TokenVerifier port with keys from the configuration."""
+    """The TokenVerifier port with keys of our own, and those that somebody else publishes."""
 
     def __init__(
         self,
         keys: Iterable[Key],
         *,
+        published: Published = NOTHING,
         audience: str = "",
         issuer: str = "",
         leeway: float = 5.0,
@@ -93,16 +81,16 @@ class JwtVerifier:
         self._issuer = issuer
         self._leeway = leeway
         self._max_lifetime = max_lifetime
-        self._by_id: dict[str, _Prepared] = {}
-        self._by_algorithm: dict[str, list[_Prepared]] = {}
-        for key in keys:
-            prepared = _Prepared(key.algorithm, _public(_prepare(key)))
-            self._by_algorithm.setdefault(key.algorithm, []).append(prepared)
-            if key.id:
-                self._by_id[key.id] = prepared
+        self._own = KeyRing(map(for_checking, keys))
+        self._published = published
+
+    @property
+    def generation(self) -> int:
+        """A number that grows whenever a token that opened may not any more, or the other way round, by its key."""
+        return self._published.generation
 
     def verify(self, token: str, now: float) -> Viewer:
-        """Return who the token says it is at `now` (Unix seconds); raises AuthFailed."""
+        """Return who the token says it is at `now` (Unix seconds); raises AuthFailed, NoKeys where nobody can tell."""
         if not token:
             raise AuthFailed("no_token")
         if len(token) > MAX_TOKEN:
@@ -125,7 +113,7 @@ class JwtVerifier:
             raise TypeError("claims are an object")
         return claims
 
-    def _payload(self, token: str, candidates: Sequence[_Prepared]) -> bytes:
+    def _payload(self, token: str, candidates: Sequence[Prepared]) -> bytes:
         """Return what the first fitting key signed; raises what PyJWT raises."""
         *others, last = candidates
         for prepared in others:
@@ -133,21 +121,38 @@ class JwtVerifier:
                 return self._decode(token, prepared)
         return self._decode(token, last)
 
-    def _decode(self, token: str, prepared: _Prepared) -> bytes:
+    def _decode(self, token: str, prepared: Prepared) -> bytes:
         payload: bytes = self._jws.decode(token, prepared.key, algorithms=[prepared.algorithm])
         return payload
 
-    def _candidates(self, header: Mapping[str, Any]) -> Sequence[_Prepared]:
-        """Return the keys the token may be signed with, at least one; raises AuthFailed."""
-        if "kid" in header:
-            found = self._by_id.get(header["kid"])
-            if found is None:
-                raise AuthFailed("unknown_key")
-            return [found]
+    def _candidates(self, header: Mapping[str, Any]) -> Sequence[Prepared]:
+        """Return the keys the token may be signed with, at least one; raises AuthFailed, NoKeys."""
         algorithm = header.get("alg")
-        candidates = self._by_algorithm.get(algorithm) if isinstance(algorithm, str) else None
-        if not candidates:
+        if algorithm not in ALGORITHMS:
             raise AuthFailed("algorithm")
+        return [self._named(header["kid"])] if "kid" in header else self._unnamed(algorithm)
+
+    def _named(self, key_id: str) -> Prepared:
+        """Return the key of that id; what the operator wrote goes before what a document says."""
+        ring = self._published.ring
+        found = self._own.by_id.get(key_id) or (ring.by_id.get(key_id) if ring else None)
+        if found is None:
+            self._published.missed()
+            raise NoKeys if ring is None else AuthFailed("unknown_key")
+        return found
+
+    def _unnamed(self, algorithm: str) -> Sequence[Prepared]:
+        """Return the keys of an algorithm for a token that names none."""
+        ring = self._published.ring
+        own = self._own.by_algorithm.get(algorithm, ())
+        theirs = ring.by_algorithm.get(algorithm, ()) if ring else ()
+        # OpenID Connect Core 10.1: with several keys in the document a token names its own.  Else every forgery
+        # would cost a check by each of them.
+        candidates = [*own, *theirs] if len(theirs) == 1 else own
+        if not candidates:
+            if ring is None:
+                raise NoKeys
+            raise AuthFailed("unknown_key" if theirs else "algorithm")
         return candidates
 
     def _check_parties(self, claims: Claims) -> None:
@@ -180,11 +185,8 @@ class JwtVerifier:
 def sign(claims: Claims, key: Key) -> str:
     """Return a token; raises BadKey when the key can't sign, which a public one can't."""
     jws = PyJWS(algorithms=ALGORITHMS, options=_SIGNATURE_OPTIONS)
-    prepared = _prepare(key)
-    if _public(prepared) is prepared and not isinstance(prepared, bytes):
-        raise BadKey(f"{key!r} is a public key: it can check tokens, not sign them; give the private one")
     headers = {"kid": key.id} if key.id else None
-    return jws.encode(json.dumps(claims).encode(), prepared, algorithm=key.algorithm, headers=headers)
+    return jws.encode(json.dumps(claims).encode(), for_signing(key), algorithm=key.algorithm, headers=headers)
 
 
 def issue(key: Key, viewer: Viewer, *, now: float, audience: str = "", issuer: str = "") -> str:
@@ -205,25 +207,6 @@ def issue(key: Key, viewer: Viewer, *, now: float, audience: str = "", issuer: s
 
 
 _SIGNATURE_OPTIONS: Any = {"verify_signature": True, "enforce_minimum_key_length": True}
-
-
-def _prepare(key: Key) -> Any:  # noqa: ANN401  # each algorithm has its own kind of key
-    if key.algorithm not in ALGORITHMS:
-        raise BadKey(f"{key!r}: the algorithm must be one of {', '.join(ALGORITHMS)}")
-    algorithm = PyJWS(algorithms=ALGORITHMS).get_algorithm_by_name(key.algorithm)
-    try:
-        prepared = algorithm.prepare_key(key.material)
-    except (PyJWTError, TypeError, ValueError) as error:
-        # The library's text may quote the material.
-        raise BadKey(f"{key!r} is no key for {key.algorithm}") from error
-    if too_short := algorithm.check_key_length(prepared):
-        raise BadKey(f"{key!r}: {too_short}")
-    return prepared
-
-
-def _public(prepared: Any) -> Any:  # noqa: ANN401  # each algorithm has its own kind of key
-    """Return what checks signatures: of a private key its public half, else the key itself."""
-    return prepared.public_key() if hasattr(prepared, "public_key") else prepared
 
 
 def _time(claims: Claims, name: str) -> int | float | None:

@@ -9,7 +9,18 @@ from relayd.core.access import Decision, ProjectFacts, Viewer
 from relayd.core.timeline import Entry
 from relayd.protocol.disconnect import Disconnect
 
-__all__ = ["AuthFailed", "Authorizer", "Encoding", "Holder", "NoPlace", "Presence", "Ticket", "TokenVerifier", "Wire"]
+__all__ = [
+    "AuthFailed",
+    "Authorizer",
+    "Encoding",
+    "Holder",
+    "NoKeys",
+    "NoPlace",
+    "Presence",
+    "Ticket",
+    "TokenVerifier",
+    "Wire",
+]
 
 
 class Encoding(Protocol):
@@ -106,11 +117,19 @@ class AuthFailed(Exception):
         self.reason = reason
 
 
+class NoKeys(AuthFailed):
+    """Nobody can tell whether the token opens: the keys it may be signed with are not known at present."""
+
+    def __init__(self) -> None:
+        """Keep the label of its own."""
+        super().__init__("no_keys")
+
+
 class TokenVerifier(Protocol):
     """Turns a token into a viewer."""
 
     def verify(self, token: str, now: float) -> Viewer:
-        """Return who it is; raises AuthFailed."""
+        """Return who it is; raises AuthFailed, NoKeys where that is for want of keys."""
         ...
 
 

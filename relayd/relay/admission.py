@@ -15,7 +15,7 @@ from msgspec import Struct
 from relayd.core.access import Decision, Viewer
 from relayd.core.floor import Verdict
 from relayd.core.patience import Patience
-from relayd.ports import AuthFailed, Holder, JournalError, NoPlace, Ticket
+from relayd.ports import AuthFailed, Holder, JournalError, NoKeys, NoPlace, Ticket
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BadCursorError
 from relayd.protocol.disconnect import Disconnect
@@ -142,6 +142,10 @@ class Admission:
         """Return who a token stands for; raises Refused with the same words whatever is wrong with it."""
         try:
             return self.engine.verifier.verify(token or "", self.engine.clock.now())
+        except NoKeys as error:
+            # Not 401: whoever is sent to log in again comes back with a token that can't be judged either.
+            sentence = "this relay can't check tokens at present; try again"
+            raise Refused(Disconnect.OVERLOADED, sentence, error.reason) from error
         except AuthFailed as error:
             # One sentence for all: which check failed is the operator's to know (metric label), not a stranger's.
             raise Refused(

@@ -102,6 +102,7 @@ AUTH_REASONS = (
     "issuer",
     "not_yet",
     "expired",
+    "no_keys",
     "revoked",
     "ticket",
     "other_user",

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from relayd.core.access import Decision
-from relayd.ports import JournalError
+from relayd.core.access import Decision, Viewer
+from relayd.ports import JournalError, NoKeys
 from relayd.protocol.cursor import decode
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.admission import Grant
@@ -93,6 +93,20 @@ async def test_a_stranger_is_told_nothing_but_that(relay: Relay) -> None:
     assert 1 == len({bad.sentence, missing.sentence, expired.sentence})
     assert ("unknown", "missing", "expired") == (bad.reason, missing.reason, expired.reason)
     assert [] == relay.authorizer.asked
+
+
+async def test_who_can_not_be_judged_is_not_sent_away(relay: Relay) -> None:
+    """Without keys nobody knows what a token is worth: its bearer tries again, and is not told to log in."""
+
+    class Keyless:
+        def verify(self, token: str, now: float) -> Viewer:
+            raise NoKeys
+
+    relay.engine.verifier = Keyless()
+    refused = await refusal(relay)
+    assert (Disconnect.OVERLOADED, "no_keys") == (refused.disconnect, refused.reason)
+    assert "try again" in refused.sentence
+    assert [("fake", Disconnect.OVERLOADED, "no_keys")] == relay.observer.of("refused")
 
 
 async def test_a_project_has_a_name_that_can_be_one(relay: Relay) -> None:
