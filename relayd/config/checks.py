@@ -1,13 +1,14 @@
 """What no single key can be blamed for: settings that do not go together."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 
 from pydantic import BaseModel
 
 from relayd.config.choices import Source
+from relayd.config.keys import Jwks
 from relayd.config.mistakes import Mistakes
 from relayd.config.settings import Admin, Auth, Journal, Limits, Server
+from relayd.config.values import is_loopback
 
 __all__ = ["check"]
 
@@ -43,16 +44,28 @@ def _check_journal(source: Source, journal: Journal, mistakes: Mistakes) -> None
 
 
 def _check_auth(auth: Auth, server: Server, mistakes: Mistakes) -> None:
-    if auth.mode == "jwt" and not auth.keys:
+    if auth.mode == "jwt" and not (auth.keys or auth.jwks.given):
         mistakes.add(
             "auth.keys",
-            'auth.mode = "jwt" needs at least one key; add keys = [{ algorithm = "HS256", file = "…" }] '
-            "or hand over the credential jwt_key",
+            'auth.mode = "jwt" needs at least one key; add keys = [{ algorithm = "HS256", file = "…" }], '
+            "hand over the credential jwt_key, or set auth.jwks.url",
         )
-    if auth.mode == "disabled" and not (server.socket or _is_loopback(server.host)):
+    _check_jwks(auth.jwks, mistakes)
+    if auth.mode == "disabled" and not (server.socket or is_loopback(server.host)):
         mistakes.add(
             "auth.mode",
             f'"disabled" is only allowed while listening on loopback or a unix socket; server.host is "{server.host}"',
+        )
+
+
+def _check_jwks(jwks: Jwks, mistakes: Mistakes) -> None:
+    if len(jwks.given) > 1:
+        mistakes.add("auth.jwks", f"has {' and '.join(f'`{name}`' for name in jwks.given)}; keep one of them")
+    if jwks.max_stale_seconds <= jwks.refresh_seconds:
+        mistakes.add(
+            "auth.jwks.max_stale_seconds",
+            f"must be above auth.jwks.refresh_seconds, which is {jwks.refresh_seconds:g}, "
+            f"not {jwks.max_stale_seconds:g}: the keys would be given up before they are read again",
         )
 
 
@@ -66,10 +79,3 @@ def _check_listeners(server: Server, admin: Admin, mistakes: Mistakes) -> None:
             "admin.socket" if same_socket else "admin.port",
             "is taken by [server]; operators and viewers need listeners of their own",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from relayd.config.overrides import environment_name
 
@@ -81,20 +82,22 @@ def _reference_section(name: str, model: type[BaseModel], title: str, *, environ
     yield f"## `{title}`\n\n{_summary(model)}\n"
     yield f"| key | type | default |{' environment |' if environment else ''} what and why |"
     yield f"|---|---|---|{'---|' if environment else ''}---|"
-    for key, field in model.model_fields.items():
+    for key, field in _values(model):
         default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
         variable = f" `{environment_name(*name.split('.'), key)}` |" if environment else ""
         kind = _kind(schema["properties"][key], schema)
         yield f"| `{key}` | {_cell(kind)} | {_cell(default)} |{variable} {_cell(field.description or '')} |"
     yield ""
-    for key, inner in _inner_tables(model):
+    for key, inner in _lists_of_tables(model):
         yield from _reference_section(f"{name}.{key}", inner, f"[[{name}.{key}]]", environment=False)
+    for key, inner in _tables(model):
+        yield from _reference_section(f"{name}.{key}", inner, f"[{name}.{key}]", environment=environment)
 
 
 def _file_section(name: str, model: type[BaseModel], chosen: Mapping[str, object]) -> Iterator[str]:
     yield from _comment(_summary(model))
     yield f"[{name}]"
-    for key, field in model.model_fields.items():
+    for key, field in _values(model):
         yield ""
         yield from _comment(field.description or "")
         default = None if field.is_required() else field.get_default(call_default_factory=True)
@@ -104,6 +107,8 @@ def _file_section(name: str, model: type[BaseModel], chosen: Mapping[str, object
         else:
             yield f"#{key} = {'' if default is None else as_toml(default)}".rstrip()
     yield ""
+    for key, inner in _tables(model):
+        yield from _file_section(f"{name}.{key}", inner, chosen)
 
 
 def _comment(text: str) -> Iterator[str]:
@@ -150,7 +155,20 @@ def _plain(number: float) -> float:
     return int(number) if number == int(number) else number
 
 
-def _inner_tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+def _values(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the keys that stand in the table itself."""
+    tables = dict(_tables(model))
+    return ((key, field) for key, field in model.model_fields.items() if key not in tables)
+
+
+def _tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the keys whose values are tables, each with its model."""
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield key, field.annotation
+
+
+def _lists_of_tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     """Yield the keys whose values are lists of tables, with the model of one of them."""
     for key, field in model.model_fields.items():
         for inner in getattr(field.annotation, "__args__", ()):

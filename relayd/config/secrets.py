@@ -1,13 +1,14 @@
-"""The keys that tokens are signed with: from the file, from key files, from the credential `jwt_key`."""
+"""What tokens are checked with: from the file, from key files, from the credential `jwt_key`."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from relayd.config.keys import Jwks, Key
 from relayd.config.mistakes import Mistakes
 from relayd.config.overrides import credential
-from relayd.config.settings import Auth, Key
+from relayd.config.settings import Auth
 
 __all__ = ["HMAC_BYTES", "with_key_material"]
 
@@ -19,7 +20,7 @@ WRITTEN_BY_OTHERS = 0o022
 
 
 def with_key_material(auth: Auth, environ: Mapping[str, str], mistakes: Mistakes) -> Auth:
-    """Return `auth` with every key's material in `key`; notes keys that are missing, weak or open to others."""
+    """Return `auth` with what stood in files in its place; notes keys that are missing, weak or open to others."""
     keys = list(auth.keys)
     handed = credential(environ, "jwt_key", mistakes)
     if handed is not None:
@@ -29,7 +30,16 @@ def with_key_material(auth: Auth, environ: Mapping[str, str], mistakes: Mistakes
     for key_id in {key.id for key in keys if key.id}:
         if [key.id for key in keys].count(key_id) > 1:
             mistakes.add("auth.keys", f'several keys have the id "{key_id}"; a token could not say which it means')
-    return auth.model_copy(update={"keys": tuple(whole)})
+    return auth.model_copy(update={"keys": tuple(whole), "jwks": _with_document(auth.jwks, mistakes)})
+
+
+def _with_document(jwks: Jwks, mistakes: Mistakes) -> Jwks:
+    """Return `jwks` with the file's text in `document`; of a file that is one too many nothing is read."""
+    if jwks.given != ["file"]:
+        return jwks
+    text = _read(Path(jwks.file), "auth.jwks", mistakes, secret=False)
+    # What can't be read has been told; the name stays, so that nobody is told of a lack of keys as well.
+    return jwks if text is None else jwks.model_copy(update={"file": "", "document": text})
 
 
 def _whole(key: Key, name: str, mistakes: Mistakes) -> Key:
@@ -40,12 +50,13 @@ def _whole(key: Key, name: str, mistakes: Mistakes) -> Key:
     if not inline and not key.file:
         mistakes.add(name, "has no key; give `key`, `file` or the credential jwt_key")
         return key
-    material = inline or _read(key, name, mistakes)
+    material = inline or _read(Path(key.file), name, mistakes, secret=key.algorithm in HMAC_BYTES)
     least = HMAC_BYTES.get(key.algorithm)
     if material is None:
         return key
     if least is None and "-----BEGIN" not in material:
-        mistakes.add(name, f'{key.algorithm} needs a public key in PEM, beginning with "-----BEGIN PUBLIC KEY-----"')
+        wanted = 'a public key in PEM, beginning with "-----BEGIN PUBLIC KEY-----"'
+        mistakes.add(name, f"{key.algorithm} needs {wanted}; a JWK goes into auth.jwks.file")
     elif least is not None and "-----BEGIN" in material:
         # A public key as a secret is no secret: anybody could sign with it.
         mistakes.add(name, f"{key.algorithm} needs a secret, not a PEM; did you mean RS256, ES256 or EdDSA?")
@@ -54,17 +65,16 @@ def _whole(key: Key, name: str, mistakes: Mistakes) -> Key:
     return key.model_copy(update={"key": SecretStr(material)})
 
 
-def _read(key: Key, name: str, mistakes: Mistakes) -> str | None:
-    path = Path(key.file)
+def _read(path: Path, name: str, mistakes: Mistakes, *, secret: bool) -> str | None:
+    """Return the text of a file, None when it can't be read; a private key makes any file a secret."""
     try:
         mode = path.stat().st_mode
         material = path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         mistakes.add(f"{name}.file", f"can't be read: {error}")
         return None
-    secret = key.algorithm in HMAC_BYTES or "PRIVATE KEY-----" in material
     # A public key may be read by all, but whoever can write it can let anybody in.
-    if secret and mode & READ_BY_OTHERS:
+    if (secret or "PRIVATE KEY-----" in material) and mode & READ_BY_OTHERS:
         mistakes.add(f"{name}.file", f"{path} is readable by others than its owner; run `chmod 600 {path}`")
     elif mode & WRITTEN_BY_OTHERS:
         mistakes.add(f"{name}.file", f"{path} can be written by others than its owner; run `chmod go-w {path}`")

@@ -7,19 +7,19 @@ docs/configuration.md and config/relayd.toml are made from these descriptions; t
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 from relayd.config.choices import Dialects, Source, Transports
+from relayd.config.keys import Jwks, Key
 from relayd.config.redaction import Redaction
 from relayd.config.table import Table
-from relayd.config.values import Algorithm, Names, Network, Origin, Port, SocketPath
+from relayd.config.values import Names, Network, Origin, Port, SocketPath
 
 __all__ = [
     "Admin",
     "Auth",
     "Config",
     "Journal",
-    "Key",
     "Limits",
     "Memory",
     "Server",
@@ -92,20 +92,6 @@ class Admin(Table):
     socket: SocketPath = Field(default="", description="Path of a unix socket to listen on instead of host and port.")
 
 
-class Key(Table):
-    """One key that tokens may be signed with, bound to one algorithm so that a token can't choose how it is checked."""
-
-    id: str = Field(
-        default="", max_length=128, description="The `kid` of tokens signed with it; empty for tokens that name none."
-    )
-    algorithm: Algorithm = Field(description="The one algorithm that this key is used with.")
-    key: SecretStr = Field(
-        default=SecretStr(""),
-        description="The secret (HS…: at least 32, 48 or 64 bytes, as its hash) or the public key in PEM.",
-    )
-    file: str = Field(default="", description="File that holds the key; a secret must be readable by its owner only.")
-
-
 class Auth(Table):
     """Who may come in."""
 
@@ -119,6 +105,7 @@ class Auth(Table):
         description="Keys for tokens: {id, algorithm, key or file}; several while keys are rotated. The credential "
         "`jwt_key` takes the place of the first one's key; without any it is a secret for HS256.",
     )
+    jwks: Jwks = Field(default=Jwks(), description="Keys that an issuer publishes.")
     audience: str = Field(default="", description="The `aud` that tokens must have; empty: not checked.")
     issuer: str = Field(default="", description="The `iss` that tokens must have; empty: not checked.")
     leeway_seconds: float = Field(

@@ -23,8 +23,8 @@ def test_tokens_need_a_key(problems: Problems) -> None:
     """There is no key by default: a known one would be worse than none."""
     assert [
         (
-            'auth.keys: auth.mode = "jwt" needs at least one key; add keys = [{ algorithm = "HS256", file = "…" }] '
-            "or hand over the credential jwt_key"
+            'auth.keys: auth.mode = "jwt" needs at least one key; add keys = [{ algorithm = "HS256", file = "…" }], '
+            "hand over the credential jwt_key, or set auth.jwks.url"
         )
     ] == problems("[journal]\npath = 'x'\n", good="")
 
@@ -43,6 +43,35 @@ def test_an_open_door_on_a_network(problems: Problems, host: str) -> None:
 def test_an_open_door_at_home(loads: Loads, server: str) -> None:
     """Loopback and a unix socket are reached by oneself only."""
     assert "disabled" == loads(f"[server]\n{server}\n{DISABLED}", good="").auth.mode
+
+
+def test_published_keys_are_keys(loads: Loads) -> None:
+    """An issuer that publishes, or a document, is enough; a relay then needs no secret at all."""
+    for jwks in ("url = 'https://id.example/jwks.json'", "document = '{}'"):
+        assert () == loads(f"[auth.jwks]\n{jwks}\n[journal]\npath = 'x'\n", good="").auth.keys
+
+
+def test_keys_are_published_in_one_place(problems: Problems) -> None:
+    """With two of them nobody knows which is meant."""
+    assert ["auth.jwks: has `url` and `file`; keep one of them"] == problems(
+        "[auth.jwks]\nurl = 'https://id.example/'\nfile = '/nowhere'\n"
+    )
+    assert ["auth.jwks: has `url` and `file` and `document`; keep one of them"] == problems(
+        "[auth.jwks]\nurl = 'https://id.example/'\nfile = '/nowhere'\ndocument = '{}'\n"
+    )
+
+
+def test_keys_are_read_again_before_they_are_too_old(problems: Problems, loads: Loads) -> None:
+    """Otherwise all viewers would be sent away now and then, with nothing wrong anywhere."""
+    jwks = "[auth.jwks]\nurl = 'https://id.example/'\nrefresh_seconds = 60\n"
+
+    assert [
+        (
+            "auth.jwks.max_stale_seconds: must be above auth.jwks.refresh_seconds, which is 60, not 60: the keys would "
+            "be given up before they are read again"
+        )
+    ] == problems(f"{jwks}max_stale_seconds = 60\n")
+    assert 61 == loads(f"{jwks}max_stale_seconds = 61\n").auth.jwks.max_stale_seconds
 
 
 def test_two_listeners_on_one_port(problems: Problems, loads: Loads) -> None:

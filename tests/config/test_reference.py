@@ -72,6 +72,9 @@ def test_the_reference_tells_type_bounds_default_and_variable() -> None:
     assert '| `log_format` | `"json"` or `"pretty"` | `"json"` |' in text
     assert "| `keys` | list of tables | `[]` |" in text
     assert "## `[[auth.keys]]`" in text
+    assert "## `[auth.jwks]`" in text
+    assert '| `url` | text | `""` | `RELAYD_AUTH__JWKS__URL` |' in text
+    assert "| `jwks` |" not in text
     assert '| `url` | secret | `"amqp://localhost/"` | `RELAYD_SOURCES__RABBITMQ__URL` | Where it is. |' in text
     assert "| `name` | text | required | `RELAYD_SOURCES__NEEDY__NAME` | Required. |" in text
     assert "| `many` | whole number | none |" in text
@@ -87,6 +90,14 @@ def test_the_file_holds_what_was_chosen() -> None:
     assert "\n# Required.\n#name =\n" in text
     assert "\n# May be left out.\n#many =\n" in text
     assert "\n# How many.\n#prefetch = 10\n" in text
+
+
+def test_the_file_holds_inner_tables_behind_their_outer_one() -> None:
+    """Before the next one begins, for TOML has no way back."""
+    text = render_file(TABLES, {}, {"auth.jwks.url": "https://id.example/"})
+
+    assert text.index("[auth]\n") < text.index("[auth.jwks]\n") < text.index("[limits]\n")
+    assert "https://id.example/" == tomllib.loads(text)["auth"]["jwks"]["url"]
 
 
 @pytest.mark.parametrize("value", ["ü\n\"'", 5, 2.5, True, ["a", ["b"]], [], {}, {"a b": {"c": 1}}])

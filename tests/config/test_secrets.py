@@ -7,6 +7,7 @@ from tests.config.plugin_settings import KEY
 
 JOURNAL = "[journal]\npath = 'relayd.db'\n"
 PEM = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----"
+A_PEM = 'a public key in PEM, beginning with "-----BEGIN PUBLIC KEY-----"'
 PRIVATE_PEM = PEM.replace("PUBLIC", "PRIVATE")
 CREDENTIAL = KEY.replace("0", "x")
 
@@ -91,7 +92,7 @@ def test_a_file_that_is_not_there(problems: Problems) -> None:
         ),
         (
             f"algorithm = 'RS256', key = '{KEY}'",
-            'RS256 needs a public key in PEM, beginning with "-----BEGIN PUBLIC KEY-----"',
+            f"RS256 needs {A_PEM}; a JWK goes into auth.jwks.file",
         ),
         (f"algorithm = 'HS256', key = '{KEY}', file = 'x'", "has both `key` and `file`; remove one"),
         ("algorithm = 'HS256'", "has no key; give `key`, `file` or the credential jwt_key"),
@@ -140,3 +141,34 @@ def test_the_credential_is_the_first_key_s(loads: Loads, tmp_path: Path) -> None
 def test_a_directory_without_that_credential(loads: Loads, tmp_path: Path) -> None:
     """A unit may hand over others."""
     assert KEY == loads(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}).auth.keys[0].key.get_secret_value()
+
+
+# -- a JWK set in a file -----------------------------------------------------------------------------------------------
+
+DOCUMENT = '{"keys": []}'
+
+
+def test_the_text_of_a_file_takes_its_place(loads: Loads, tmp_path: Path) -> None:
+    """Who reads it is told what stands there, as if it had been written into the configuration."""
+    path = a_file(tmp_path / "jwks.json", DOCUMENT + "\n", 0o644)
+
+    jwks = loads(f"[auth.jwks]\nfile = '{path}'\n").auth.jwks
+
+    assert (DOCUMENT, "", ["document"]) == (jwks.document, jwks.file, jwks.given)
+
+
+def test_a_file_of_keys_that_others_can_write(problems: Problems, tmp_path: Path) -> None:
+    """Whoever writes it lets anybody in."""
+    path = a_file(tmp_path / "jwks.json", DOCUMENT, 0o664)
+
+    assert [
+        f"auth.jwks.file: {path} can be written by others than its owner; run `chmod go-w {path}`"
+    ] == problems(f"[auth.jwks]\nfile = '{path}'\n")  # fmt: skip
+
+
+def test_a_file_of_keys_that_is_not_there(problems: Problems) -> None:
+    """One sentence; that there is no key is its consequence."""
+    (sentence,) = problems("[auth.jwks]\nfile = '/nonexistent/jwks.json'\n[journal]\npath = 'x'\n", good="")
+
+    assert sentence.startswith("auth.jwks.file: can't be read: ")
+    assert "/nonexistent/jwks.json" in sentence
