@@ -74,6 +74,8 @@ class Daemon:
                 stack.push_async_callback(rooms.journal.close)
             admin = await self._listen_to_operators(rooms)
             stack.push_async_callback(admin.stop)
+            # A viewer that came before the first keys would be sent away; without them it goes on all the same.
+            await rooms.published.renew()
             public = await self._listen_to_viewers(rooms)
             stack.push_async_callback(public.stop)
             self._begin_tasks(rooms)
@@ -120,6 +122,7 @@ class Daemon:
             "journal": rooms.keeper.write,
             "retention": rooms.keeper.retain,
             "heartbeat": rooms.lobby.turn,
+            "keys": rooms.published.run,
             "loop_lag": rooms.loop_lag.run,
             "log_lag": rooms.lag.run,
             "watchdog": lambda: self._notifier.keep_alive(lambda: rooms.loop_lag.lag() < STALLED_SECONDS),

@@ -5,11 +5,23 @@ from msgspec import Struct
 from relayd import __version__
 from relayd.app import gauges
 from relayd.app.clock import SystemClock
-from relayd.app.settings import authorizers_of, detector_of, journal_of, limits_of, redactor_of, source_of, verifier_of
+from relayd.app.settings import (
+    authorizers_of,
+    detector_of,
+    journal_of,
+    limits_of,
+    publication_of,
+    redactor_of,
+    source_of,
+    verifier_of,
+    written_keys_of,
+)
 from relayd.config import Config
 from relayd.core.log import Log
 from relayd.core.repeats import WINDOW
-from relayd.ports import Journal, Position, Reporting, Source
+from relayd.identity.keys import FixedKeys
+from relayd.identity.published import PublishedKeys
+from relayd.ports import Journal, Observer, Position, Reporting, Source, TokenVerifier
 from relayd.presence.memory import MemoryPresence
 from relayd.relay.admission import Admission
 from relayd.relay.copies import Copies
@@ -45,6 +57,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     source: Source
     journal: Journal | None
     engine: Engine
+    published: PublishedKeys
     presence: MemoryPresence
     keeper: Keeper
     intake: Intake
@@ -68,7 +81,8 @@ async def furnish(config: Config) -> Rooms:
     metrics = Metrics(version=__version__, transports=config.transports.use)
     observer = TelemetryObserver(metrics, logs.logger())
     loop_lag = LoopLag(clock, lambda seconds: metrics.observe(catalogue.EVENT_LOOP_LAG, seconds))
-    verifier, authorizers, detector = verifier_of(config), authorizers_of(config), detector_of(config)
+    published = PublishedKeys(publication_of(config), clock=clock, observer=observer)
+    verifier, authorizers, detector = checker(config, published, observer), authorizers_of(config), detector_of(config)
     source = source_of(config, clock)
     if isinstance(source, Reporting):
         source.report_to(observer)
@@ -95,6 +109,8 @@ async def furnish(config: Config) -> Rooms:
     admission = Admission(engine)
     health = Health(clock, lag=loop_lag.lag)
     add_checks(health, source, keeper, admission)
+    health.add("keys", published.trouble)
+    metrics.pull(catalogue.JWKS_AGE.name, published.age)
     return Rooms(
         clock=clock,
         metrics=metrics,
@@ -103,6 +119,7 @@ async def furnish(config: Config) -> Rooms:
         source=source,
         journal=journal,
         engine=engine,
+        published=published,
         presence=presence,
         keeper=keeper,
         intake=Intake(engine, detector, keeper, redactor_of(config)),
@@ -130,6 +147,15 @@ async def recover(log: WatchedLog, journal: Journal, name: str) -> Position | No
     return position
 
 
+def checker(config: Config, published: PublishedKeys, observer: Observer) -> TokenVerifier:
+    """Return who checks tokens, with the keys that are published or with those of a file; raises BadKey."""
+    keys = written_keys_of(config)
+    if keys is None:
+        return verifier_of(config, published)
+    observer.noticed("jwks_read", {"kids": keys.kids, "left_out": keys.left_out})
+    return verifier_of(config, FixedKeys(keys.ring))
+
+
 def add_checks(health: Health, source: Source, keeper: Keeper, admission: Admission) -> None:
     """Name what makes a relay not ready."""
 
@@ -145,8 +171,10 @@ def add_checks(health: Health, source: Source, keeper: Keeper, admission: Admiss
 
 def apply(rooms: Rooms, config: Config) -> None:
     """Take over from a newer configuration what can change while running; raises BadKey."""
-    verifier, limits = verifier_of(config), limits_of(config)
     engine = rooms.engine
+    verifier = checker(config, rooms.published, engine.observer)
+    publication, limits = publication_of(config), limits_of(config)
+    rooms.published.follow(publication)
     engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
     rooms.intake.redactor = redactor_of(config)
     rooms.presence.limit = limits.connections_per_user

@@ -9,15 +9,29 @@ from relayd.core.redaction import Redactor
 from relayd.dialects.delivery import Dialect
 from relayd.dialects.detect import Detector
 from relayd.identity.authorizers import ClaimsAuthorizer
-from relayd.identity.jwt import JwtVerifier, Key
+from relayd.identity.fetch import Endpoint
+from relayd.identity.jwks import KeySet, parse_file
+from relayd.identity.jwt import BadKey, JwtVerifier, Key
+from relayd.identity.keys import Published
 from relayd.identity.open_door import OpenDoor
+from relayd.identity.published import Publication
 from relayd.identity.settings import ClaimsSettings
 from relayd.journal.sqlite import SqliteJournal
 from relayd.plugins import AUTHORIZERS, DIALECTS, SOURCES, PluginError, find
 from relayd.ports import Authorizer, Clock, Source, TokenVerifier
 from relayd.relay.limits import Limits
 
-__all__ = ["authorizers_of", "detector_of", "journal_of", "limits_of", "redactor_of", "source_of", "verifier_of"]
+__all__ = [
+    "authorizers_of",
+    "detector_of",
+    "journal_of",
+    "limits_of",
+    "publication_of",
+    "redactor_of",
+    "source_of",
+    "verifier_of",
+    "written_keys_of",
+]
 
 MIB = 1024 * 1024
 
@@ -47,18 +61,44 @@ def limits_of(config: Config) -> Limits:
     )
 
 
-def verifier_of(config: Config) -> TokenVerifier:
-    """Return who checks tokens; raises BadKey."""
+def publication_of(config: Config) -> Publication | None:
+    """Return where an issuer publishes its keys, None where none does; raises BadKey."""
+    jwks = config.auth.jwks
+    if config.auth.mode == "disabled" or not jwks.url:
+        return None
+    return Publication(
+        url=jwks.url,
+        algorithms=jwks.algorithms,
+        refresh=jwks.refresh_seconds,
+        max_stale=jwks.max_stale_seconds,
+        fetch=Endpoint(jwks.url, timeout=jwks.timeout_seconds, ca_file=jwks.ca_file).fetch,
+    )
+
+
+def verifier_of(config: Config, published: Published) -> TokenVerifier:
+    """Return who checks tokens, with the keys of the configuration and the published ones; raises BadKey."""
     auth = config.auth
     if auth.mode == "disabled":
         return OpenDoor()
     return JwtVerifier(
         [Key(algorithm=key.algorithm, material=key.key.get_secret_value(), id=key.id) for key in auth.keys],
+        published=published,
         audience=auth.audience,
         issuer=auth.issuer,
         leeway=auth.leeway_seconds,
         max_lifetime=auth.max_lifetime_seconds,
     )
+
+
+def written_keys_of(config: Config) -> KeySet | None:
+    """Return the keys of the JWK set that stands in the configuration, None where none does; raises BadKey."""
+    jwks = config.auth.jwks
+    if config.auth.mode == "disabled" or not jwks.document:
+        return None
+    try:
+        return parse_file(jwks.document, jwks.algorithms)
+    except BadKey as error:
+        raise BadKey(f"auth.jwks: {error}") from error
 
 
 def authorizers_of(config: Config) -> list[Authorizer]:

@@ -6,8 +6,12 @@ from typing import Annotated
 import typer
 
 from relayd.cli.configuration import read_config
+from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.options import ConfigFile
 from relayd.config import Config
+from relayd.config.settings import Auth
+from relayd.identity.jwks import KeySet
+from relayd.identity.keys import BadKey, FixedKeys, KeyRing
 
 __all__ = ["check_config", "serve"]
 
@@ -23,7 +27,24 @@ def serve(config: ConfigFile = None) -> None:
 
 def check_config(file: Annotated[Path | None, typer.Argument(help="Configuration file (TOML).")] = None) -> None:
     """Print every problem of a configuration on its own line, or a summary when there is none."""
-    typer.echo(f"ok: {summary(read_config(file))}")
+    config = read_config(file)
+    keys = written_keys(config)
+    for sentence in keys.left_out if keys else ():
+        typer.echo(f"auth.jwks: {sentence}; it is left out", err=True)
+    typer.echo(f"ok: {summary(config)}")
+
+
+def written_keys(config: Config) -> KeySet | None:
+    """Read the keys as the relay would, asking nobody, and return the JWK set among them; raises CommandFailed."""
+    # As in `serve`.
+    from relayd.app.settings import publication_of, verifier_of, written_keys_of  # noqa: PLC0415
+
+    try:
+        publication_of(config)
+        verifier_of(config, FixedKeys(KeyRing()))
+        return written_keys_of(config)
+    except BadKey as error:
+        raise CommandFailed(Exit.CONFIG, str(error)) from error
 
 
 def summary(config: Config) -> str:
@@ -34,7 +55,17 @@ def summary(config: Config) -> str:
         f"operators at {admin.socket or f'{admin.host}:{admin.port}'}",
         f"events from {config.source.use}",
         f"journal {config.journal.path or 'none'}",
-        f"tokens {f'checked with {len(config.auth.keys)} key(s)' if config.auth.mode == 'jwt' else 'not needed'}",
+        f"tokens {tokens(config.auth)}",
         f"transports {' '.join(config.transports.use)}",
         f"dialects {' '.join(config.dialects.use)}",
     ))  # fmt: skip
+
+
+def tokens(auth: Auth) -> str:
+    """Return what they are checked with."""
+    if auth.mode == "disabled":
+        return "not needed"
+    own = f"checked with {len(auth.keys)} key(s)"
+    if auth.jwks.url:
+        return f"{own} and those at {auth.jwks.url}"
+    return f"{own} and a JWK set" if auth.jwks.given else own

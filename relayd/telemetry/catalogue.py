@@ -44,6 +44,7 @@ __all__ = [
     "JOURNAL_COMMIT",
     "JOURNAL_ERRORS",
     "JOURNAL_EVENTS",
+    "JWKS_AGE",
     "LAST_DELIVERY",
     "OTHER",
     "PROJECTS",
@@ -223,6 +224,10 @@ AUTH_FAILURES = _counter(
     "reason",
     AUTH_REASONS,
 )
+JWKS_AGE = _pulled(
+    "relayd_jwks_age_seconds",
+    "Since the issuer's keys were read, or were first to be; absent without auth.jwks.url.",
+)
 
 # -- the relay itself --------------------------------------------------------------------------------------------
 
@@ -266,6 +271,7 @@ CATALOGUE: tuple[Metric, ...] = (
     CONNECTIONS_REJECTED,
     DISCONNECTS,
     AUTH_FAILURES,
+    JWKS_AGE,
     JOURNAL_ERRORS,
     JOURNAL_COMMIT,
     JOURNAL_EVENTS,

@@ -4,6 +4,7 @@ from pathlib import Path
 from relayd.app.demo import invitation
 from relayd.app.settings import verifier_of
 from relayd.config import Config, load
+from relayd.identity.keys import FixedKeys, KeyRing
 from relayd.plugins import settings_of
 from tests.harness.settled import Tables, write_settings
 
@@ -25,7 +26,7 @@ def test_the_invitation_is_one_line_with_a_token_that_is_good(tmp_path: Path) ->
     assert line.startswith(f"relayd is ready: open {ADDRESS}/#token=")
     found = re.search(r"export TOKEN=(\S+)", line)
     assert found is not None
-    viewer = verifier_of(settings).verify(found[1], NOW)
+    viewer = verifier_of(settings, FixedKeys(KeyRing())).verify(found[1], NOW)
     assert (frozenset({"*"}), NOW + 3_600, False) == (viewer.projects, viewer.expires_at, viewer.worker)
     for address in (
         "ws://127.0.0.1:8000/ws/admin/agent-swarm/demo-shop",

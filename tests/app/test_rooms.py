@@ -1,3 +1,6 @@
+import json
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -7,10 +10,13 @@ from relayd.config import Config, load
 from relayd.identity.jwt import BadKey
 from relayd.plugins import settings_of
 from relayd.ports import SourceState
+from relayd.telemetry import logs
 from relayd.telemetry.health import Health
 from relayd.testing.sources import FakeSource
 from relayd.testing.world import FakeClock
 from tests.harness.inside import inside
+from tests.harness.issuer import Issuer
+from tests.harness.pairs import Jwk, pair
 from tests.harness.settled import SECRET, Tables, signed, write_settings
 from tests.harness.viewer import log, watch
 
@@ -95,13 +101,54 @@ async def test_what_can_change_changes(tmp_path: Path) -> None:
             assert status == (await relay.get(relay.api("/projects"), Authorization=f"Bearer {token}"))[0]
 
 
+async def test_a_document_of_keys_is_used_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the keys of one's own; a newer one takes its place, and what is left out of it is told."""
+
+    def write(*keys: Jwk) -> Tables:
+        (tmp_path / "jwks.json").write_text(json.dumps({"keys": keys}))
+        return {"auth.jwks": {"file": tmp_path / "jwks.json"}}
+
+    logs.configure("json", "info", sys.stderr)
+    claims = {"sub": "ada", "projects": ["*"], "exp": int(time.time()) + 60}
+    async with inside(tmp_path, write(pair("a").jwk())) as relay:
+        for newer, opens in (
+            (None, (200, 401, 200)),
+            (write(pair("b").jwk(), pair("a").jwk(use="enc")), (401, 200, 200)),
+        ):
+            if newer is not None:
+                apply(relay.rooms, config(tmp_path, newer))
+            for token, status in zip((pair("a").token(claims), pair("b").token(claims), signed()), opens, strict=True):
+                assert status == (await relay.get(relay.api("/projects"), Authorization=f"Bearer {token}"))[0]
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "jwks_read" in line]
+    assert [(["a"], []), (["b"], ["keys[1]: its `use` is not sig"])] == [
+        (line["kids"], line["left_out"]) for line in told
+    ]
+
+
+async def test_an_issuer_is_followed(tmp_path: Path) -> None:
+    """Its keys count for readiness, and how old they are is exported; without it neither is so."""
+    async with inside(tmp_path) as relay:
+        await relay.until(lambda: relay.rooms.health.ready()[0])
+        assert b"\nrelayd_jwks_age_seconds " not in relay.rooms.metrics.render()[0]
+        async with Issuer(pair("a").jwk()) as issuer:
+            apply(relay.rooms, config(tmp_path, {"auth.jwks": {"url": issuer.url}}))
+            said = f"the keys of {issuer.url} have not been read yet: it has not been asked yet"
+            assert (False, {"keys": said}) == relay.rooms.health.ready()
+            await relay.rooms.published.renew()
+            assert relay.rooms.health.ready()[0]
+            assert b"\nrelayd_jwks_age_seconds 0.0" in relay.rooms.metrics.render()[0]
+
+
 async def test_a_key_that_is_none_changes_nothing(tmp_path: Path) -> None:
     """The rooms stay as they were: all of it, or none."""
     async with inside(tmp_path) as relay:
         before = relay.rooms.engine.verifier, relay.rooms.engine.limits
         newer = config(tmp_path, {"limits": {"connections_per_user": 2}})
         bad = newer.auth.keys[0].model_copy(update={"algorithm": "RS256"})
-        with pytest.raises(BadKey):
-            apply(relay.rooms, newer.model_copy(update={"auth": newer.auth.model_copy(update={"keys": (bad,)})}))
+        untrusted = newer.auth.jwks.model_copy(update={"url": "https://id.example/", "ca_file": "/nowhere"})
+        for update in ({"keys": (bad,)}, {"jwks": untrusted}):
+            with pytest.raises(BadKey):
+                apply(relay.rooms, newer.model_copy(update={"auth": newer.auth.model_copy(update=update)}))
         assert before == (relay.rooms.engine.verifier, relay.rooms.engine.limits)
         assert 5 == relay.rooms.presence.limit
+        assert None is relay.rooms.published.age()

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.cli.commanding import SECRET, relayd, write_config
+from tests.harness.pairs import pair
 
 
 async def test_a_good_configuration_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -13,6 +15,33 @@ async def test_a_good_configuration_is_summed_up(tmp_path: Path, capsys: pytest.
         "ok: viewers at 127.0.0.1:8000, operators at 127.0.0.1:8001, events from embedded, journal "
     )
     assert SECRET not in said.out
+
+
+async def test_keys_are_looked_at_and_nobody_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that the relay would not start with is told here; an issuer need not be there."""
+    url = "https://127.0.0.1:1/jwks.json"
+    said = await relayd("check-config", write_config(tmp_path, f"[auth.jwks]\nurl = '{url}'\n"), capsys=capsys)
+    assert (0, "") == (said.status, said.err)
+    assert f"tokens checked with 1 key(s) and those at {url}, " in said.out
+    for jwks, sentence in (
+        (f"url = '{url}'\nca_file = '/nowhere'", "relayd: auth.jwks.ca_file: /nowhere can't be used: "),
+        ("document = '<html>'", "relayd: auth.jwks: this is no JSON: "),
+    ):
+        said = await relayd("check-config", write_config(tmp_path, f"[auth.jwks]\n{jwks}\n"), capsys=capsys)
+        assert (78, "") == (said.status, said.out)
+        assert said.err.startswith(sentence)
+    nonsense = '[{ algorithm = "ES256", key = "-----BEGIN PUBLIC KEY-----" }]'
+    said = await relayd("check-config", write_config(tmp_path, keys=nonsense), capsys=capsys)
+    assert (78, "relayd: Key(id='', algorithm='ES256') is no key for ES256\n") == (said.status, said.err)
+
+
+async def test_keys_that_are_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The configuration is good all the same."""
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [pair("a").jwk(), pair("b").jwk(use="enc")]}))
+    path = write_config(tmp_path, f"[auth.jwks]\nfile = '{tmp_path}/jwks.json'\n")
+    said = await relayd("check-config", path, capsys=capsys)
+    assert (0, "auth.jwks: keys[1]: its `use` is not sig; it is left out\n") == (said.status, said.err)
+    assert "tokens checked with 1 key(s) and a JWK set, " in said.out
 
 
 async def test_problems_are_lines_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

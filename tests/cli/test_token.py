@@ -37,6 +37,16 @@ async def test_a_public_key_is_passed_over(tmp_path: Path, capsys: pytest.Captur
     assert VERIFIER.verify(said.out.strip(), time.time()).user == "ada"
 
 
+async def test_a_key_of_ones_own_signs_beside_an_issuer_s(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody is asked; where there is none of one's own, the issuer's tokens are the only ones."""
+    jwks = "[auth.jwks]\nurl = 'https://127.0.0.1:1/jwks.json'\n"
+    said = await relayd("token", "-c", write_config(tmp_path, jwks), "--user", "ada", capsys=capsys)
+    assert "ada" == VERIFIER.verify(said.out.strip(), time.time()).user
+    said = await relayd("token", "-c", write_config(tmp_path, jwks, keys="[]"), "--user", "ada", capsys=capsys)
+    assert (78, "") == (said.status, said.out)
+    assert "sign where the private key is" in said.err
+
+
 async def test_without_a_key_there_is_no_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence names the setting and the mend."""
     path = tmp_path / "relayd.toml"
