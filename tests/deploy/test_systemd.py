@@ -1,4 +1,4 @@
-"""The shipped unit and its drop-in, by systemd's own tool."""
+"""The shipped unit and its drop-ins, by systemd's own tool."""
 
 import re
 import shutil
@@ -12,18 +12,19 @@ from tests.harness.process import find
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
 UNIT = (FOLDER / "relayd.service").read_text(encoding="utf-8")
+DROP_INS = ("rabbitmq.conf", "jwks.conf")
 THRESHOLD = 15
 """Tenths: an exposure of 1.5; what is left is the network, which a relay needs."""
 
 
-@pytest.fixture(params=["alone", "with RabbitMQ"])
+@pytest.fixture(params=["alone", *DROP_INS])
 def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """The unit with an interpreter that this machine has, alone and with the drop-in."""
+    """The unit with an interpreter that this machine has, alone and with each drop-in."""
     path = tmp_path / "relayd.service"
     path.write_text(UNIT.replace("/opt/relayd/venv/bin/python", sys.executable), encoding="utf-8")
     if request.param != "alone":
         (tmp_path / "relayd.service.d").mkdir()
-        shutil.copy(FOLDER / "rabbitmq.conf", tmp_path / "relayd.service.d")
+        shutil.copy(FOLDER / request.param, tmp_path / "relayd.service.d")
     return path
 
 
@@ -44,9 +45,10 @@ def test_the_unit_is_a_tight_one(unit: Path) -> None:
     assert said.returncode == 0, said.stdout
 
 
-def test_the_drop_in_only_adds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", DROP_INS)
+def test_a_drop_in_only_adds(name: str) -> None:
     """It resets nothing of the unit's: an empty assignment would."""
-    drop_in = (FOLDER / "rabbitmq.conf").read_text(encoding="utf-8")
+    drop_in = (FOLDER / name).read_text(encoding="utf-8")
     assert [] == re.findall(r"^\w+=$", drop_in, re.MULTILINE)
 
 
