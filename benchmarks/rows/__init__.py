@@ -14,6 +14,7 @@ from benchmarks.rows.shape import shape
 from benchmarks.rows.soak import soak
 from benchmarks.rows.start import start
 from benchmarks.rows.storm import storm
+from benchmarks.rows.tokens import tokens
 from benchmarks.rows.validation import validation
 
 __all__ = ["ROWS", "SELDOM"]
@@ -30,6 +31,7 @@ ROWS: dict[str, Run] = {
     "storm": storm,
     "deflate": deflate,
     "start": start,
+    "tokens": tokens,
     "shape": shape,
     "dashboard": dashboard,
     "soak": soak,
