@@ -166,7 +166,7 @@ class PublishedKeys:
         if changed or standing.failures:
             told = {"url": publication.url, "kids": keys.kids, "left_out": keys.left_out}
             self._observer.noticed("jwks_read", told)
-        standing.read, standing.failures = True, 0
+        standing.read, standing.failures, standing.why = True, 0, "it has not answered since"
         standing.since = self._clock.monotonic()
         self._due = standing.since + publication.refresh * uniform(1 - SPREAD, 1)  # noqa: S311 - a pause, no secret
         self._watch_age()

@@ -238,6 +238,9 @@ def test_keys_are_given_up_while_an_answer_is_waited_for() -> None:
     async def act(scene: Scene) -> None:
         await asyncio.sleep(REFRESH + 5)
         assert "no_keys" == scene.opens("a")
+        assert f"the keys of {URL} are older than 301 s and hold no more: it has not answered since" == (
+            scene.keys.trouble()
+        )
 
     async def for_ever() -> bytes:
         return document(A) if loop_time() < 1_001 else await asyncio.get_running_loop().create_future()
