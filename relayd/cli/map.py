@@ -54,6 +54,8 @@ def map_body(
             typer.echo(f"event {number}: {item.reason.value}: {escape(item.detail)}", err=True)
         elif not item.messages:
             typer.echo(f"event {number}: says nothing to viewers", err=True)
+    if not items:
+        typer.echo("no event: a canary says nothing to viewers", err=True)
     if items and all(item.reason is not None for item in items):
         raise CommandFailed(Exit.DATA, "nothing of it could be understood")
 

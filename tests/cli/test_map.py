@@ -49,7 +49,7 @@ def test_what_is_not_understood_says_why(config: Path, capsys: pytest.CaptureFix
 def test_a_canary_says_nothing(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And it is said that it does."""
     assert Exit.OK == mapped(config, {}, "--header", "x-relayd-canary=1")
-    assert "event 0: says nothing to viewers\n" == capsys.readouterr().err
+    assert "no event: a canary says nothing to viewers\n" == capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
