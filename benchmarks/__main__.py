@@ -42,8 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     machine = describe()
     os.sched_setaffinity(0, {used.load})
     report: dict[str, Any] = {
-        "mode": f"{'A quick look, good for spotting blunders only' if scale.quick else 'A full run'}, in windows of "
-        f"{scale.seconds:g} s behind {scale.settle:g} s to settle",
+        "mode": "A quick look, good for spotting blunders only" if scale.quick else "Full runs; rows may be of several",
         "began": time.time(),
         "repeats": scale.repeats,
         "cores": vars(used),
@@ -60,7 +59,8 @@ def main(argv: list[str] | None = None) -> int:
             failed |= error is not None
             took = time.monotonic() - began
             others = max(0.0, busy_seconds() - busy - (own_seconds() - own)) / took
-            run = {"error": error, "took": took, "others": others, "commit": commit()}
+            windows = {"seconds": scale.seconds, "runs": scale.repeats, "date": time.time()}
+            run = {"error": error, "took": took, "others": others, "commit": commit(), **windows}
             report["rows"][name] = {**asdict(row), **run}
             write(asked.results, report)
             tell(row, error)

@@ -62,7 +62,8 @@ def section(row: Mapping[str, Any]) -> list[str]:
     if row["notes"]:
         parts.append("\n".join(f"- {note}" for note in row["notes"]))
     parts.append(
-        f"*Measured in {row['took']:.0f} s at commit {row['commit']}; meanwhile other programs used "
+        f"*Measured on {day(row['date'])} in {row['took']:.0f} s, {row['runs']} times, in windows of "
+        f"{row['seconds']:g} s, at commit {row['commit']}; meanwhile other programs used "
         f"{row['others'] * 100:.0f} % of a core.*"
     )
     return parts
