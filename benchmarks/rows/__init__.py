@@ -9,6 +9,7 @@ from benchmarks.rows.latency import latency
 from benchmarks.rows.memory import memory
 from benchmarks.rows.peers import peers
 from benchmarks.rows.projects import projects
+from benchmarks.rows.replicas import replicas
 from benchmarks.rows.row import Run
 from benchmarks.rows.shape import shape
 from benchmarks.rows.soak import soak
@@ -32,10 +33,11 @@ ROWS: dict[str, Run] = {
     "deflate": deflate,
     "start": start,
     "tokens": tokens,
+    "replicas": replicas,
     "shape": shape,
     "dashboard": dashboard,
     "soak": soak,
 }
 
-SELDOM = frozenset({"soak"})
-"""Only run when they are asked for: the soak alone takes half an hour."""
+SELDOM = frozenset({"replicas", "soak"})
+"""Only run when they are asked for: the soak takes half an hour, and the replicas have a report of their own."""
