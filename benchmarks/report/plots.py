@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw"]
+__all__ = ["draw", "save"]
 
 SIZE = (8.0, 4.8)
 
@@ -104,8 +104,8 @@ def over_time(folder: Path, name: str, series: Mapping[str, Iterable[tuple[float
     return save(folder, name, *plots)
 
 
-def save(folder: Path, name: str, *plots: Plot) -> str:
-    """Draw on fresh axes, one below the other, and return the file's name."""
+def save(folder: Path, name: str, *plots: Plot, told: str | None = None) -> str:
+    """Draw on fresh axes, one below the other, and return the file's name; `told` stands in the file, unseen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only `make bench` installs it
     from matplotlib.figure import Figure  # noqa: PLC0415  # as above
 
@@ -117,5 +117,5 @@ def save(folder: Path, name: str, *plots: Plot) -> str:
         plot(axes)
         axes.grid(visible=True, which="both", alpha=0.25)
         axes.legend(fontsize=8)
-    figure.savefig(folder / name, metadata={"Software": None})
+    figure.savefig(folder / name, metadata={"Software": None, "Description": told})
     return name
