@@ -8,6 +8,7 @@ send it again: the relay recognises the repeat.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -61,13 +62,16 @@ class Publisher:
             heartbeat=str(self._settings.heartbeat), name="relayd publish"
         )
         try:
-            with telling_lost():
-                async with asyncio.timeout(self._settings.connect_seconds):
-                    self._connection = await aio_pika.connect(url)
-                    channel = await self._connection.channel(on_return_raises=True)
-                    self._exchange = await channel.get_exchange(self._settings.exchange)
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(self._close)
+                with telling_lost():
+                    async with asyncio.timeout(self._settings.connect_seconds):
+                        self._connection = await aio_pika.connect(url)
+                        channel = await self._connection.channel(on_return_raises=True)
+                        self._exchange = await channel.get_exchange(self._settings.exchange)
+                # It goes on being open; whatever happened until now, a cancellation included, would have closed it.
+                stack.pop_all()
         except Lost as lost:
-            await self._close()
             raise NotPublished(f"exchange {self._settings.exchange} at {self._settings.address}: {lost}") from lost
         return self
 

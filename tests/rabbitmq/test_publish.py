@@ -107,6 +107,26 @@ async def test_a_lost_connection_is_unknown(published: RabbitSettings) -> None:
             await publisher.publish("p", "workflow_log", b"{}")
 
 
+async def test_who_gives_up_while_it_connects_leaves_nothing_behind(published: RabbitSettings) -> None:
+    """At any moment: a relay that lost its subscription drops the canary's connection, however far it got."""
+    far = 0
+    for turns in range(20):
+        publisher = Publisher(published)
+        entering = asyncio.create_task(publisher.__aenter__())
+        while publisher._connection is None:  # noqa: ASYNC110  # from here on there is something to leave behind
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        entering.cancel()
+        await asyncio.wait({entering})
+        far += entering.cancelled()
+        if not entering.cancelled():
+            await publisher.__aexit__(None, None, None)
+        assert publisher._connection is not None
+        assert publisher._connection.is_closed
+    assert far > 0
+
+
 async def test_a_long_key_is_cut(published: RabbitSettings) -> None:
     """Names are for people; an event is not refused for one."""
     async with Publisher(published) as publisher:
