@@ -34,8 +34,8 @@ __all__ = ["RabbitSource"]
 GATHER_SECONDS = 0.005
 """While there is a past to read, so long is gathered before it is handed on: what comes is a few messages each time,
 and each time costs.  At the end of the log, where somebody waits for every event, nothing is gathered."""
-COUNT_SECONDS = 6.0
-"""The broker counts the messages of its streams every five seconds."""
+COUNT_SECONDS = 10.0
+"""The broker counts the messages of its streams every five seconds, a busy one a little later."""
 STOP_SECONDS = 10.0
 """Longest wait for the reading task after it was told to end; closing a connection is bounded below that."""
 

@@ -69,7 +69,8 @@ class Watchdog:
 
     def suspect(self) -> None:
         """Take note that by now the log holds more than arrived."""
-        if self._since is None or self._before != self._arrived():
+        self._heed_arrivals()
+        if self._since is None:
             self._since, self._before = self._monotonic(), self._arrived()
         self._news.set()
 
@@ -112,13 +113,17 @@ class Watchdog:
 
     def _doubted(self) -> float:
         """Return for how many seconds nothing came though there was more, and nothing here held it back."""
-        now = self._monotonic()
-        if self._since is None or self._before != self._arrived():
-            self._since = None
+        self._heed_arrivals()
+        if self._since is None:
             return 0.0
+        now = self._monotonic()
         if self._busy():
             self._since = now
         return now - self._since
+
+    def _heed_arrivals(self) -> None:
+        if self._before != self._arrived():
+            self._since = None
 
     async def _rest(self, pause: float) -> None:
         """Return when it is time for the next look: after the pause, or when a doubt is old enough to be settled."""
