@@ -5,6 +5,7 @@ Half-open connections, a consumer that the broker forgot, deliveries that stay o
 publishes, a binding that is gone.  Each is found, told, and costs no event.
 """
 
+import asyncio
 import json
 import re
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 import aio_pika
 import pytest
+from pydantic import SecretStr
 
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.rabbitmq.topology import setup
@@ -58,9 +60,14 @@ async def stream(amqp_url: str, request: pytest.FixtureRequest) -> AsyncIterator
 def reading(url: str, proxy: Proxy | None = None, **more: object) -> Tables:
     """Return how a relay reads, quickly and through a proxy."""
     if proxy is not None:
-        url = re.sub(r":\d+/", f":{proxy.port}/", url)
+        url = through(RabbitSettings.model_validate({"url": url}), proxy).get_secret_value()
     quick = {"backoff_seconds": 0.5, "silence_seconds": 1.0, "canary_seconds": 0.5, "stalled_seconds": 2.0}
     return {"sources.rabbitmq": {**quick, "url": url, **more}}
+
+
+def through(settings: RabbitSettings, proxy: Proxy) -> SecretStr:
+    """Return the URL of a proxy in front of the broker."""
+    return SecretStr(re.sub(r":\d+/", f":{proxy.port}/", settings.url.get_secret_value()))
 
 
 def readiness(relay: PrivateRelay) -> tuple[int, dict[str, Any]]:
@@ -166,6 +173,66 @@ async def test_deliveries_that_stay_on_the_way_make_no_gap(rabbitmq: PrivateRabb
             assert ["during"] == await viewer.lines(1)
             await until(lambda: readiness(relay) == (200, {"ready": True, "reasons": {}, "notes": {}}))
             assert (1, 0) == (relay.metric("relayd_consumer_up"), relay.metric("relayd_stream_epoch_changes_total"))
+
+
+async def test_silence_is_never_taken_for_an_empty_log(rabbitmq: PrivateRabbit, stream: Stream) -> None:
+    """By looks alone, for this relay sends no canaries; nor where the broker has not yet counted what it holds."""
+    observer, settings = RecordingObserver(), stream.settings
+    async with Withholding(rabbitmq.port) as proxy:
+        source = stream.source(url=through(settings, proxy), stalled_seconds=0.5)
+        source.report_to(observer)
+        async with Follower(source) as reader:
+            await stream.say(numbered(0, 3))
+            await reader.until_count(3)
+            proxy.withholds = True
+            await stream.say(numbered(3, 5))
+            await until(lambda: observer.of("detached") != [])
+            await rabbitmq.forget_count(settings.vhost, settings.queue)
+            already = len(observer.of("detached"))
+            await until(lambda: len(observer.of("detached")) > already + 1)
+            assert {"stalled"} == {cause for cause, _ in observer.of("detached")}
+            proxy.withholds = False
+            await reader.until_count(5)
+    assert (numbered(0, 5), []) == (reader.bodies, reader.breaks)
+
+
+class Timed(RecordingObserver):
+    """Remembers for how long the log was not read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+        self._since = 0.0
+
+    def attached(self, detail: str) -> None:
+        super().attached(detail)
+        if self._since:
+            self.pauses.append(time.monotonic() - self._since)
+
+    def detached(self, cause: str, detail: str) -> None:
+        super().detached(cause, detail)
+        self._since = time.monotonic()
+
+
+async def test_a_stall_that_stays_is_tried_ever_more_seldom(rabbitmq: PrivateRabbit, stream: Stream) -> None:
+    """To be subscribed is no success as long as nothing comes."""
+    await stream.say(numbered(0, 3))
+    channel = await stream.channel.get_underlay_channel()
+    while not (await channel.queue_declare(stream.settings.queue, passive=True)).message_count:  # noqa: ASYNC110  # nobody tells
+        await asyncio.sleep(0.1)
+    async with Withholding(rabbitmq.port) as proxy:
+        proxy.withholds = True
+        changes = {"stalled_seconds": 0.2, "head_seconds": 0.1, "backoff_seconds": 10.0}
+        source, observer = stream.source(url=through(stream.settings, proxy), **changes), Timed()
+        source.report_to(observer)
+        async with Follower(source) as reader:
+            await until(lambda: len(observer.pauses) >= 5)
+            assert source.state().stalled
+            proxy.withholds = False
+            await reader.until_count(3)
+            await until(lambda: not source.state().stalled)
+    # Drawn between 0.8 and 1.6 s, after one of at most 0.1 s; a slow machine makes it longer, never shorter.
+    assert 0.8 < observer.pauses[4]
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])

@@ -69,6 +69,9 @@ Suspended = [begin ok = sys:suspend(Channel), Channel end
      proplists:get_value(consumer_count, Told) > 0],
 length(Suspended).
 """
+FORGET_COUNT = """\
+ets:delete(queue_coarse_metrics, rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>)).
+"""
 RESUME = "[catch sys:resume(Channel) || Channel <- rabbit_channel:list_local()], ok."
 
 
@@ -182,6 +185,10 @@ class PrivateRabbit(Whole):
             yield
         finally:
             await self.ctl_async("eval", RESUME)
+
+    async def forget_count(self, vhost: str, queue: str) -> None:
+        """Let the broker count no messages in a stream until its next count, as right after they were written."""
+        await self.ctl_async("eval", FORGET_COUNT.format(vhost=vhost, queue=queue))
 
     @asynccontextmanager
     async def alarmed(self, kind: str) -> AsyncIterator[None]:
