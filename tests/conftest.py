@@ -8,6 +8,7 @@ import pytest
 from tests.harness.chromium import PrivateChromium
 from tests.harness.daemon import PrivateRelay
 from tests.harness.rabbitmq import PrivateRabbit
+from tests.harness.redis import PrivateRedis
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,13 @@ def amqp_url(rabbitmq: PrivateRabbit, request: pytest.FixtureRequest) -> str:
     """Give the URL of a virtual host that only this module's tests use."""
     name = re.sub(r"\W+", "-", request.node.nodeid)
     return rabbitmq.vhost(name)
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[PrivateRedis]:
+    """Give the run's own Redis, running; each test uses a prefix of its own, one that kills it starts it again."""
+    with PrivateRedis() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

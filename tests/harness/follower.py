@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,7 +10,7 @@ from relayd.dialects.delivery import Delivery
 from relayd.ports import LogBreak, Position, Receipt, Source
 from relayd.protocol.cursor import fingerprint, identity
 
-__all__ = ["Follower", "WallClock", "position_of", "receipt", "until"]
+__all__ = ["Follower", "WallClock", "position_of", "receipt", "until", "until_true"]
 
 SECONDS = 30.0
 """Longest wait for something that must happen; a busy machine is slow."""
@@ -39,6 +39,13 @@ async def until(condition: Callable[[], bool], *, seconds: float = SECONDS) -> N
     """Return when a condition holds that nothing wakes anybody for; raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.01)
+
+
+async def until_true(condition: Callable[[], Awaitable[bool]], *, seconds: float = SECONDS) -> None:
+    """Return when a condition holds that somebody has to be asked for; raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.01)
 
 

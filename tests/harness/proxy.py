@@ -36,6 +36,7 @@ class Proxy:
         self.port = 0
         self.refusing = False
         self.accepted = 0
+        self.refused = 0
         self._lines: set[Line] = set()
         self._swallowed: set[Direction] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,6 +95,7 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if (first := await self.opening(reader)) is None:
+            self.refused += 1
             await end(writer)
             return
         self.accepted += 1

@@ -34,7 +34,7 @@ async def test_it_passes_and_cuts_and_refuses() -> None:
         with pytest.raises(ConnectionResetError):
             await reader.readline()
         await end(writer)
-        assert 2 == proxy.accepted
+        assert (2, 1) == (proxy.accepted, proxy.refused)
     server.close()
     await server.wait_closed()
 
