@@ -9,12 +9,23 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
 
-__all__ = ["AUTHORIZERS", "DIALECTS", "SOURCES", "TRANSPORTS", "PluginError", "find", "names", "settings_of"]
+__all__ = [
+    "AUTHORIZERS",
+    "DIALECTS",
+    "PRESENCE",
+    "SOURCES",
+    "TRANSPORTS",
+    "PluginError",
+    "find",
+    "names",
+    "settings_of",
+]
 
 SOURCES = "relayd.sources"
 TRANSPORTS = "relayd.transports"
 DIALECTS = "relayd.dialects"
 AUTHORIZERS = "relayd.authorizers"
+PRESENCE = "relayd.presence"
 
 
 class PluginError(LookupError):

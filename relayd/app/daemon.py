@@ -23,7 +23,7 @@ from relayd.app.supervision import supervise
 from relayd.config import Config, ConfigError, load
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
-from relayd.ports import Ingest, JournalError
+from relayd.ports import Ingest, JournalError, Shared
 from relayd.telemetry import logs
 from relayd.telemetry.systemd import Notifier
 from relayd.web.pages import Pages
@@ -127,6 +127,8 @@ class Daemon:
             "log_lag": rooms.lag.run,
             "watchdog": lambda: self._notifier.keep_alive(lambda: rooms.loop_lag.lag() < STALLED_SECONDS),
         }
+        if isinstance(rooms.presence, Shared):
+            forever["presence"] = rooms.presence.run
         for name, begin in forever.items():
             task = supervise(name, begin, observer=rooms.engine.observer, health=rooms.health)
             self._tasks.append(asyncio.create_task(task, name=name))
@@ -190,6 +192,9 @@ class Daemon:
         # First the way in, then what it left to be written, then the rest.
         await cancelled([intake])
         await rooms.keeper.flush(everything=True)
+        if isinstance(rooms.presence, Shared):
+            # While its task is there to send it.
+            await rooms.presence.close()
         await cancelled(others)
         rooms.engine.observer.noticed("stopped", {"version": __version__})
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+from relayd.ports import Shared
 from relayd.relay.engine import Engine
 from relayd.telemetry import catalogue
 from relayd.telemetry.metrics import Metrics
@@ -39,7 +40,7 @@ class Lag:
 
 def register(metrics: Metrics, engine: Engine) -> Lag:
     """Let the metrics ask an engine."""
-    log, source = engine.log, engine.source
+    log, source, presence = engine.log, engine.source, engine.presence
     lag = Lag(engine)
 
     def statuses() -> dict[str, float]:
@@ -64,8 +65,10 @@ def register(metrics: Metrics, engine: Engine) -> Lag:
     metrics.pull(catalogue.FLUSH_INTERVAL.name, lambda: engine.fanout.governor.slowdown / engine.limits.outbound.rate)
     metrics.pull(
         catalogue.CONNECTIONS.name,
-        lambda: {transport: float(count) for transport, count in engine.presence.counts().items()},
+        lambda: {transport: float(count) for transport, count in presence.counts().items()},
     )
+    if isinstance(presence, Shared):
+        metrics.pull(catalogue.REDIS_UP.name, lambda: float(not presence.trouble))
     metrics.pull(catalogue.PROJECTS.name, statuses)
     metrics.pull(catalogue.TIMELINE_BYTES.name, lambda: float(log.nbytes))
     metrics.pull(catalogue.TASKS.name, lambda: float(len(asyncio.all_tasks())))

@@ -10,6 +10,7 @@ from relayd.app.settings import (
     detector_of,
     journal_of,
     limits_of,
+    presence_of,
     publication_of,
     redactor_of,
     source_of,
@@ -21,8 +22,7 @@ from relayd.core.log import Log
 from relayd.core.repeats import WINDOW
 from relayd.identity.keys import FixedKeys
 from relayd.identity.published import PublishedKeys
-from relayd.ports import Journal, Observer, Position, Reporting, Source, TokenVerifier
-from relayd.presence.memory import MemoryPresence
+from relayd.ports import Journal, Observer, Position, Presence, Reporting, Shared, Source, TokenVerifier
 from relayd.relay.admission import Admission
 from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
@@ -58,7 +58,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     journal: Journal | None
     engine: Engine
     published: PublishedKeys
-    presence: MemoryPresence
+    presence: Presence
     keeper: Keeper
     intake: Intake
     admission: Admission
@@ -83,14 +83,13 @@ async def furnish(config: Config) -> Rooms:
     loop_lag = LoopLag(clock, lambda seconds: metrics.observe(catalogue.EVENT_LOOP_LAG, seconds))
     published = PublishedKeys(publication_of(config), clock=clock, observer=observer)
     verifier, authorizers, detector = checker(config, published, observer), authorizers_of(config), detector_of(config)
-    source = source_of(config, clock)
+    source, presence = source_of(config, clock), presence_of(config, observer)
     if isinstance(source, Reporting):
         source.report_to(observer)
     log: WatchedLog = Log(source.log)
     journal = journal_of(config, source)
     position = await recover(log, journal, source.log) if journal is not None else None
     past = Past(log, journal, observer=observer, newest=min(NEWEST, limits.timeline_events))
-    presence = MemoryPresence(limits.connections_per_user)
     engine = Engine(
         log=log,
         past=past,
@@ -111,6 +110,8 @@ async def furnish(config: Config) -> Rooms:
     add_checks(health, source, keeper, admission)
     health.add("keys", published.trouble)
     metrics.pull(catalogue.JWKS_AGE.name, published.age)
+    if isinstance(presence, Shared):
+        health.note("presence", lambda: presence.trouble)
     return Rooms(
         clock=clock,
         metrics=metrics,

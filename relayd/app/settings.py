@@ -17,8 +17,8 @@ from relayd.identity.open_door import OpenDoor
 from relayd.identity.published import Publication
 from relayd.identity.settings import ClaimsSettings
 from relayd.journal.sqlite import SqliteJournal
-from relayd.plugins import AUTHORIZERS, DIALECTS, SOURCES, PluginError, find
-from relayd.ports import Authorizer, Clock, Source, TokenVerifier
+from relayd.plugins import AUTHORIZERS, DIALECTS, PRESENCE, SOURCES, PluginError, find
+from relayd.ports import Authorizer, Clock, Observer, Presence, Source, TokenVerifier
 from relayd.relay.limits import Limits
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "detector_of",
     "journal_of",
     "limits_of",
+    "presence_of",
     "publication_of",
     "redactor_of",
     "source_of",
@@ -113,6 +114,14 @@ def source_of(config: Config, clock: Clock) -> Source:
     """Return where events come from; raises PluginError."""
     source: Source = find(SOURCES, config.source.use)(config.source_settings, clock)
     return source
+
+
+def presence_of(config: Config, observer: Observer) -> Presence:
+    """Return who counts connections; raises PluginError."""
+    factory, settings = find(PRESENCE, config.presence.use), config.presence_settings
+    presence: Presence = factory() if settings is None else factory(settings, observer)
+    presence.limit = config.limits.connections_per_user
+    return presence
 
 
 def detector_of(config: Config) -> Dialect:

@@ -58,6 +58,7 @@ def summary(config: Config) -> str:
         f"tokens {tokens(config.auth)}",
         f"transports {' '.join(config.transports.use)}",
         f"dialects {' '.join(config.dialects.use)}",
+        f"places counted in {config.presence.use}",
     ))  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from pydantic import Field
 from relayd.config.table import Table
 from relayd.config.values import Names, PluginName
 
-__all__ = ["Dialects", "Source", "Transports"]
+__all__ = ["Dialects", "Presence", "Source", "Transports"]
 
 
 class Source(Table):
@@ -28,4 +28,14 @@ class Dialects(Table):
     use: Names = Field(
         default=("cloudevents", "celery", "native"),
         description="Plug-ins asked in this order whether an event is theirs; what nobody claims is native.",
+    )
+
+
+class Presence(Table):
+    """Where connections are counted and viewers known; its own settings stand in `[presence.<name>]`."""
+
+    use: PluginName = Field(
+        default="memory",
+        description='"memory": each process for itself. "redis": all processes and machines together, which needs '
+        "relayd[redis] and a Redis. Or a plug-in's name.",
     )

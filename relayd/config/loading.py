@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from relayd.config.checks import check
-from relayd.config.choices import Dialects, Source, Transports
+from relayd.config.choices import Dialects, Presence, Source, Transports
 from relayd.config.mistakes import ConfigError, Mistakes
 from relayd.config.overrides import overlay
 from relayd.config.secrets import with_key_material
@@ -31,6 +31,7 @@ PLUGIN_TABLES = {
     "transports": "relayd.transports",
     "dialects": "relayd.dialects",
     "authorizers": "relayd.authorizers",
+    "presence": "relayd.presence",
 }
 """Table whose sub-tables are plug-ins' own → entry-point group."""
 
@@ -69,6 +70,7 @@ def load(path: Path | None, environ: Mapping[str, str], settings_of: SettingsOf)
             "transport_settings": settings["transports"],
             "dialect_settings": settings["dialects"],
             "authorizer_settings": settings["authorizers"],
+            "presence_settings": next(iter(settings["presence"].values())),
         }
     )
 
@@ -141,6 +143,8 @@ def _used(tables: Mapping[str, BaseModel | None]) -> dict[str, list[tuple[str, s
         used["dialects"] = [(name, "dialects.use") for name in dialects.use]
     if isinstance(auth := tables["auth"], Auth):
         used["authorizers"] = [(name, "auth.authorizers") for name in auth.authorizers]
+    if isinstance(presence := tables["presence"], Presence):
+        used["presence"] = [(presence.use, "presence.use")]
     return used
 
 

@@ -14,20 +14,24 @@ __all__ = ["ENVIRONMENT_PREFIX", "credential", "environment_name", "overlay"]
 
 ENVIRONMENT_PREFIX = "RELAYD_"
 
+CREDENTIALS = {"amqp_url": ["sources", "rabbitmq", "url"], "redis_url": ["presence", "redis", "url"]}
+"""Credential → the key that it sets."""
+
 Tree = dict[str, Any]
 ModelAt = Callable[[Iterable[str]], tuple[type[BaseModel] | None, list[str]]]
 
 
 def overlay(tree: Tree, environ: Mapping[str, str], model_at: ModelAt, mistakes: Mistakes) -> None:
-    """Put environment variables and the credential `amqp_url` over the tree."""
+    """Put environment variables and the credentials that are a key's value over the tree."""
     for variable, text in sorted(environ.items()):
         if variable.startswith(ENVIRONMENT_PREFIX) and "__" in variable:
             names = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
             model, rest = model_at(names)
             _put(tree, names, _value(text, type_at(model, tuple(rest))), f"environment variable {variable}", mistakes)
-    url = credential(environ, "amqp_url", mistakes)
-    if url is not None:
-        _put(tree, ["sources", "rabbitmq", "url"], url, "credential amqp_url", mistakes)
+    for name, key in CREDENTIALS.items():
+        value = credential(environ, name, mistakes)
+        if value is not None:
+            _put(tree, key, value, f"credential {name}", mistakes)
 
 
 def environment_name(*names: str) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from relayd.config.choices import Dialects, Source, Transports
+from relayd.config.choices import Dialects, Presence, Source, Transports
 from relayd.config.keys import Jwks, Key
 from relayd.config.redaction import Redaction
 from relayd.config.table import Table
@@ -251,6 +251,7 @@ class Config(Table):
     source: Source = Source()
     transports: Transports = Transports()
     dialects: Dialects = Dialects()
+    presence: Presence = Presence()
     redaction: Redaction = Redaction()
     telemetry: Telemetry = Telemetry()
     source_settings: BaseModel | None = Field(default=None, exclude=True)
@@ -261,3 +262,5 @@ class Config(Table):
     """By name, in the order of `dialects.use`."""
     authorizer_settings: Mapping[str, BaseModel | None] = Field(default={}, exclude=True)
     """By name, in the order of `auth.authorizers`."""
+    presence_settings: BaseModel | None = Field(default=None, exclude=True)
+    """An instance of the used presence's `Settings`; None where it has none."""

@@ -1,7 +1,7 @@
 """Those who watch: how they read, who they are, where they stand."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -17,6 +17,7 @@ __all__ = [
     "NoKeys",
     "NoPlace",
     "Presence",
+    "Shared",
     "Ticket",
     "TokenVerifier",
     "Wire",
@@ -196,4 +197,22 @@ class Presence(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Return the number of places by transport, on this relay."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A presence that counts together with those of other relays, whenever it can."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it counts alone, as a sentence for an operator; empty while it does not."""
+        ...
+
+    async def run(self) -> None:
+        """Keep in step with the others, for ever."""
+        ...
+
+    async def close(self) -> None:
+        """Give back all places of this relay, within a bounded time; raises nothing."""
         ...

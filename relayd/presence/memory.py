@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from relayd.ports import Holder, NoPlace
 from relayd.protocol.disconnect import Disconnect
 
-__all__ = ["MemoryPresence", "MemoryTicket"]
+__all__ = ["Evict", "MemoryPresence", "MemoryTicket"]
 
 Evict = Callable[[Disconnect], None]
 

@@ -50,6 +50,7 @@ __all__ = [
     "PROJECTS",
     "RECONNECTS",
     "REDACTIONS",
+    "REDIS_UP",
     "REJECTED",
     "REPLAY_BYTES",
     "REPLAY_EVENTS",
@@ -218,6 +219,10 @@ CONNECTIONS_REJECTED = _counter(
     "relayd_connections_rejected_total", "Viewers that were not let in, by ending.", "reason", ENDINGS
 )
 DISCONNECTS = _counter("relayd_disconnects_total", "Connections that ended, by ending.", "reason", ENDINGS)
+REDIS_UP = _pulled(
+    "relayd_redis_up",
+    "1 while places are counted with the other relays, 0 while this one counts alone; absent where nothing is shared.",
+)
 AUTH_FAILURES = _counter(
     "relayd_auth_failures_total",
     "Viewers refused for their token or rights; they are never told why.",
@@ -272,6 +277,7 @@ CATALOGUE: tuple[Metric, ...] = (
     DISCONNECTS,
     AUTH_FAILURES,
     JWKS_AGE,
+    REDIS_UP,
     JOURNAL_ERRORS,
     JOURNAL_COMMIT,
     JOURNAL_EVENTS,

@@ -32,6 +32,8 @@ async def test_sizes_are_what_they_are_when_somebody_looks(tmp_path: Path) -> No
     """Connections by transport, projects by status, places of the log; back to nothing when all have left."""
     async with inside(tmp_path) as relay:
         assert 0 == figures(relay)['relayd_connections{transport="websocket"}']
+        # A relay that shares nothing is neither up nor down, and no alarm.
+        assert "relayd_redis_up" not in figures(relay)
         await relay.publish(log("p", "one"), {"type": "project_completed", "project_id": "q", "timestamp": 1.0})
         await relay.publish(log("p", "two"))
         async with watch(relay, "p") as viewer:

@@ -17,6 +17,7 @@ from relayd.testing.world import FakeClock
 from tests.harness.inside import inside
 from tests.harness.issuer import Issuer
 from tests.harness.pairs import Jwk, pair
+from tests.harness.process import free_port
 from tests.harness.settled import SECRET, Tables, signed, write_settings
 from tests.harness.viewer import log, watch
 
@@ -75,6 +76,21 @@ async def test_a_source_that_stalls_keeps_viewers_away_and_a_late_canary_does_no
         assert ((False, {"source": "it hands out nothing"}), {}) == (health.ready(), health.notes())
         source.told = SourceState(connected=True, caught_up=True, detail="", note="a canary is late")
         assert ((True, {}), {"source": "a canary is late"}) == (health.ready(), health.notes())
+
+
+async def test_a_redis_that_is_away_makes_a_relay_no_worse_than_alone(tmp_path: Path) -> None:
+    """It is told beside readiness, for viewers may come; a relay alone has nothing to tell."""
+    async with inside(tmp_path) as relay:
+        await relay.until(lambda: relay.rooms.health.ready()[0])
+        assert {} == relay.rooms.health.notes()
+    url = f"redis://127.0.0.1:{free_port()}"
+    async with inside(tmp_path, {"presence": {"use": "redis"}, "presence.redis": {"url": url}}) as relay:
+        await relay.until(lambda: relay.rooms.health.ready()[0])
+        told = relay.rooms.health.notes()
+        assert told["presence"].startswith(f"Redis at {url.removeprefix('redis://')}: ")
+        async with watch(relay, "p") as viewer:
+            assert "connection_established" == (await viewer.frame())["type"]
+            assert 1 == relay.places()
 
 
 async def test_what_can_change_changes(tmp_path: Path) -> None:

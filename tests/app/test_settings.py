@@ -3,13 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from relayd.app.settings import journal_of, publication_of, written_keys_of
+from relayd.app.settings import journal_of, presence_of, publication_of, written_keys_of
 from relayd.config import Config, load
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
+from relayd.ports import Shared
+from relayd.presence.memory import MemoryPresence
+from relayd.presence.redis import RedisPresence
 from relayd.testing.sources import FakeSource
+from relayd.testing.world import RecordingObserver
 from tests.harness.pairs import pair
-from tests.harness.settled import write_settings
+from tests.harness.settled import Tables, write_settings
 
 URL = "https://id.example/jwks.json"
 
@@ -67,3 +71,13 @@ def test_with_an_open_door_no_key_is_looked_at(tmp_path: Path) -> None:
         disabled = load(write_settings(tmp_path, tables), {}, settings_of)
         assert None is publication_of(disabled)
         assert None is written_keys_of(disabled)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("memory", MemoryPresence), ("redis", RedisPresence)])
+def test_connections_are_counted_where_the_configuration_says(tmp_path: Path, name: str, kind: type) -> None:
+    """With its limit from the start; only what is shared has to be kept in step."""
+    tables: Tables = {"presence": {"use": name}, "limits": {"connections_per_user": 3}}
+    presence = presence_of(load(write_settings(tmp_path, tables), {}, settings_of), RecordingObserver())
+    assert kind is type(presence)
+    assert 3 == presence.limit
+    assert (name == "redis") == isinstance(presence, Shared)

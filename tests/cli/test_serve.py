@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ async def test_a_good_configuration_is_summed_up(tmp_path: Path, capsys: pytest.
     assert said.out.startswith(
         "ok: viewers at 127.0.0.1:8000, operators at 127.0.0.1:8001, events from embedded, journal "
     )
+    assert said.out.endswith("places counted in memory\n")
     assert SECRET not in said.out
 
 
@@ -49,6 +52,25 @@ async def test_problems_are_lines_on_stderr(tmp_path: Path, capsys: pytest.Captu
     said = await relayd("check-config", write_config(tmp_path, "[server]\nport = 99999\nnope = 1\n"), capsys=capsys)
     assert (said.status, said.out) == (78, "")
     assert len(said.err.splitlines()) == 2
+
+
+def test_a_missing_library_is_a_problem_with_its_mend(tmp_path: Path) -> None:
+    """What was asked for, and what to install; a relay that does not ask for it needs none."""
+    code = "import sys; sys.modules['redis'] = None; from relayd.cli import main; sys.exit(main())"
+    for asked, status, said in (
+        ("", 0, ""),
+        (
+            '[presence]\nuse = "redis"\n',
+            78,
+            (
+                'presence.use: the presence "redis" can\'t be loaded from relayd.presence.redis:RedisPresence: '
+                "the library redis is not installed; install relayd[redis]"
+            ),
+        ),
+    ):
+        command = [sys.executable, "-c", code, "check-config", write_config(tmp_path, asked)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (status, said) == (done.returncode, done.stderr.strip().removeprefix("relayd: "))
 
 
 async def test_nothing_is_served_from_a_bad_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

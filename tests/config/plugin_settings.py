@@ -37,6 +37,8 @@ PLUGINS: dict[tuple[str, str], type[BaseModel] | None] = {
     ("relayd.dialects", "needy"): NeedySettings,
     ("relayd.authorizers", "claims"): None,
     ("relayd.authorizers", "ownership"): None,
+    ("relayd.presence", "memory"): None,
+    ("relayd.presence", "redis"): BrokerSettings,
 }
 
 

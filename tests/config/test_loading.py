@@ -16,6 +16,7 @@ def test_what_is_not_said_has_its_default(loads: Loads) -> None:
     assert None is config.source_settings
     assert {"websocket": None, "longpoll": None, "sse": None} == config.transport_settings
     assert ["claims", "ownership"] == list(config.authorizer_settings)
+    assert ("memory", None) == (config.presence.use, config.presence_settings)
 
 
 def test_without_a_file_the_environment_is_enough() -> None:
@@ -99,13 +100,25 @@ def test_a_dialect_s_table_stands_beside_the_list(loads: Loads, problems: Proble
     assert ["dialects.needy.name: is required"] == problems(used)
 
 
+def test_a_presence_has_a_choice_and_a_table(loads: Loads, problems: Problems) -> None:
+    """`[presence]` says which, and `[presence.redis]` how; a slip names the nearest of both."""
+    used = "[presence]\nuse = 'redis'\n"
+
+    assert BrokerSettings(prefetch=5) == loads(used + "[presence.redis]\nprefetch = 5\n").presence_settings
+    assert [
+        "presence.uze: unknown key; did you mean `presence.use`?",
+        "presence.redis.prefech: unknown key; did you mean `presence.redis.prefetch`?",
+    ] == problems(used + "uze = 1\n[presence.redis]\nprefech = 1\n")
+
+
 def test_a_plug_in_that_is_not_there(problems: Problems) -> None:
     """The key that asks for it is named, be it the list or the table."""
     assert [
         'source.use: there is no "x"',
         'transports.use: there is no "y"',
         'authorizers.z: there is no "z"',
-    ] == problems("[source]\nuse = 'x'\n[transports]\nuse = ['y']\n[authorizers.z]\na = 1\n", {})
+        'presence.use: there is no "w"',
+    ] == problems("[source]\nuse = 'x'\n[transports]\nuse = ['y']\n[authorizers.z]\na = 1\n[presence]\nuse = 'w'\n", {})
 
 
 def test_a_table_for_a_plug_in_without_settings(problems: Problems) -> None:

@@ -84,6 +84,16 @@ def test_a_credential_wins_over_all(loads: Loads, tmp_path: Path) -> None:
     assert "secret/" not in repr(config)
 
 
+def test_redis_has_a_credential_too(loads: Loads, tmp_path: Path) -> None:
+    """The same way, for the URL that the relays share."""
+    (tmp_path / "redis_url").write_text("redis://secret/\n")
+
+    config = loads("[presence]\nuse = 'redis'\n", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+    assert isinstance(config.presence_settings, BrokerSettings)
+    assert "redis://secret/" == config.presence_settings.url.get_secret_value()
+
+
 def test_a_credential_that_can_t_be_read(problems: Problems, tmp_path: Path) -> None:
     """It was meant to be used, so starting without it would be wrong."""
     (tmp_path / "amqp_url").write_bytes(b"\xff")

@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("relayd.telemetry.metrics",),
     "pydantic": ("relayd.config",),
     "pytest": ("relayd.testing",),
-    "redis": ("relayd.presence.redis",),
+    "redis": ("relayd.presence.line",),
     "rich": ("relayd.cli",),
     "sqlite3": ("relayd.journal",),
     "structlog": ("relayd.telemetry",),
