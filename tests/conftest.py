@@ -1,10 +1,13 @@
 """Fixtures that any test may ask for: real servers, started once, private to this run."""
 
 import re
+import time
 from collections.abc import Iterator
 
+import aio_pika
 import pytest
 
+from relayd.rabbitmq.settings import RabbitSettings
 from tests.harness.chromium import PrivateChromium
 from tests.harness.daemon import PrivateRelay
 from tests.harness.rabbitmq import PrivateRabbit
@@ -23,6 +26,22 @@ def amqp_url(rabbitmq: PrivateRabbit, request: pytest.FixtureRequest) -> str:
     """Give the URL of a virtual host that only this module's tests use."""
     name = re.sub(r"\W+", "-", request.node.nodeid)
     return rabbitmq.vhost(name)
+
+
+@pytest.fixture
+async def amqp(amqp_url: str) -> str:
+    """Give the URL of a virtual host without a log: the relay makes it when it connects."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        await (await connection.channel()).queue_delete(RabbitSettings().queue)
+    return amqp_url
+
+
+@pytest.fixture
+def seed() -> int:
+    """Tell the seed when the test fails: pytest shows then what was printed."""
+    seed = time.time_ns() % 1_000_000
+    print(f"seed {seed}")  # noqa: T201  # see above
+    return seed
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Viewers that write down what they are shown, for the checker, and come back with their cursor, over any transport."""
 
 import asyncio
+import math
 import time
 from array import array
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -16,13 +17,15 @@ from tests.harness.settled import Addresses
 from tests.harness.viewer import narrow_socket
 from tests.harness.ways import AwayError, Heard, Way, many, polls, socket, stream
 
-__all__ = ["TRANSPORTS", "Audience", "Manner", "Onlooker", "VanishedError"]
+__all__ = ["TRANSPORTS", "Audience", "Manner", "Onlooker", "Pause", "VanishedError"]
 
 TRANSPORTS = ("websocket", "legacy", "sse", "longpoll")
 """The ways to watch one project; `many` is the socket for several."""
 
 AGAIN_SECONDS = 0.1
-"""Pause before somebody who was cut off tries again."""
+"""Pause before somebody who was cut off tries again, at the least."""
+
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 MAX_LINE = 2**20
 NARROW_LINE = 2**17
@@ -37,12 +40,29 @@ class VanishedError(Exception):
 
 
 @dataclass
+class Pause:
+    """A time without the relay, from the cut to the next welcome."""
+
+    began: float
+    advised: float = 0.0
+    """Seconds that it was told to wait before it tries, and did."""
+    tries: int = 0
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it was; endless if it is not over."""
+        return math.inf if self.ended is None else self.ended - self.began
+
+
+@dataclass
 class Onlooker:
     """
     One viewer until it has seen the last event of each of its projects.
 
     `awaits` are the keys of those last events by project; a `restless` one leaves after some messages, at a place that
-    its random numbers choose, and comes back over any of its transports.
+    its random numbers choose, and comes back over any of its transports.  An `obedient` one waits until it may come
+    back.
     """
 
     name: str
@@ -53,6 +73,7 @@ class Onlooker:
     query: Mapping[str, str] = field(default_factory=dict)
     restless: Random | None = None
     manner: Manner | None = None
+    obedient: bool = False
     seen: dict[str, list[Key | Gap]] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
     welcomed: set[str] = field(default_factory=set)
@@ -60,6 +81,7 @@ class Onlooker:
     """How often it connected."""
     away: int = 0
     """How often it found nobody, or was cut off."""
+    pauses: list[Pause] = field(default_factory=list)
     heard: int = 0
     """How many messages came, whatever they were."""
     folds: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
@@ -96,9 +118,9 @@ class Onlooker:
                 await self._leg()
             except VanishedError:
                 return
-            except AwayError:
+            except AwayError as away:
                 self.away += 1
-                await asyncio.sleep(AGAIN_SECONDS)
+                await self._pause(away)
 
     async def _leg(self) -> None:
         transport = self.transports[0] if self.restless is None else self.restless.choice(self.transports)
@@ -113,6 +135,14 @@ class Onlooker:
                     return
                 if self.manner is not None:
                     await self.manner(self.heard)
+
+    async def _pause(self, away: AwayError) -> None:
+        if not self.pauses or self.pauses[-1].ended is not None:
+            self.pauses.append(Pause(time.monotonic()))
+        wait = max(AGAIN_SECONDS, away.retry_after if self.obedient else 0.0)
+        self.pauses[-1].advised += wait
+        self.pauses[-1].tries += 1
+        await asyncio.sleep(wait)
 
     def _heard(self, transport: str) -> AsyncGenerator[Heard]:
         token = self.relay.token(self.name, projects=self.awaits)
@@ -136,6 +166,8 @@ class Onlooker:
             project_id = str(message["project_id"])
             if message["type"] == "connection_established":
                 self.welcomed.add(project_id)
+                if self.pauses and self.pauses[-1].ended is None:
+                    self.pauses[-1].ended = time.monotonic()
                 if message["replay"] == "gap":
                     self.seen[project_id].append(GAP)
             elif "id" in message:
@@ -157,20 +189,20 @@ Published = Callable[[Onlooker, str], Sequence[Key]]
 class Audience:
     """Many onlookers at once; leave the block and all of them are gone."""
 
-    def __init__(self, relay: Addresses, *, seed: int = 0) -> None:
+    def __init__(self, relay: Addresses, *, seed: int = 0, obedient: bool = False) -> None:
         """Watch a relay; `seed` decides where the restless ones leave."""
         self.relay = relay
+        self.obedient = obedient
         self.random = Random(seed)
         self.onlookers: list[Onlooker] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._http: dict[str | None, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         """Open the clients that all of them share."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-        connector = aiohttp.TCPConnector(limit=0)
-        self.http = aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=MAX_LINE)
+        self.http = self._client(None)
         connector = aiohttp.TCPConnector(limit=0, socket_factory=lambda _: narrow_socket())
-        self.narrow_http = aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=NARROW_LINE)
+        self.narrow_http = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, read_bufsize=NARROW_LINE)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -178,8 +210,8 @@ class Audience:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.http.close()
-        await self.narrow_http.close()
+        for http in (self.narrow_http, *self._http.values()):
+            await http.close()
 
     def admit(
         self,
@@ -190,21 +222,32 @@ class Audience:
         restless: bool = False,
         manner: Manner | None = None,
         query: Mapping[str, str] | None = None,
+        relay: Addresses | None = None,
     ) -> Onlooker:
-        """Let one more watch, under a user of its own, and return it."""
+        """Let one more watch, by a way in of its own if one is given, under a user of its own, and return it."""
+        relay = relay or self.relay
         onlooker = Onlooker(
             name=name,
-            relay=self.relay,
-            http=self.http if manner is None else self.narrow_http,
+            relay=relay,
+            http=self._client(relay.comes_from) if manner is None else self.narrow_http,
             transports=transports,
             awaits=awaits,
             query=query or {},
             restless=Random(self.random.random()) if restless else None,
             manner=manner,
+            obedient=self.obedient,
         )
         self.onlookers.append(onlooker)
         self._tasks.append(asyncio.create_task(onlooker.look(), name=name))
         return onlooker
+
+    def _client(self, comes_from: str | None) -> aiohttp.ClientSession:
+        """Return the client of those who come from an address; they share it."""
+        if comes_from not in self._http:
+            address = None if comes_from is None else (comes_from, 0)
+            connector = aiohttp.TCPConnector(limit=0, local_addr=address)
+            self._http[comes_from] = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, read_bufsize=MAX_LINE)
+        return self._http[comes_from]
 
     @property
     def events(self) -> int:
@@ -222,6 +265,8 @@ class Audience:
     async def until_done(self, *, seconds: float = 60) -> None:
         """Return when all of them saw their last event; raises what one raised, or AssertionError when time is up."""
         await self._until(lambda: all(task.done() for task in self._tasks), "not done", seconds)
+        for task in self._tasks:
+            task.result()
 
     def broken(self, published: Published) -> dict[str, str]:
         """Return what the checker says of everybody who missed something or was told a gap, by `viewer/project`."""

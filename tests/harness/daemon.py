@@ -163,6 +163,15 @@ class PrivateRelay(Whole, Addresses):
         except OSError:
             return 0
 
+    def readiness(self) -> tuple[int, str]:
+        """Return the status of `/readyz`, and what it says of the source."""
+        try:
+            with urllib.request.urlopen(f"{self.admin_url}/readyz", timeout=5) as answer:  # noqa: S310 - our own
+                return answer.status, json.loads(answer.read())["reasons"].get("source", "")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())["reasons"].get("source", "")
+
     def metric(self, name: str) -> float:
         """Return a figure of its metrics, by name with labels as they are printed; 0 when there is none."""
         with urllib.request.urlopen(f"{self.admin_url}/metrics", timeout=5) as answer:  # noqa: S310 - our own

@@ -5,7 +5,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -111,6 +112,23 @@ class Publishing:
     def go_on(self) -> None:
         """Let it go on."""
         self.process.send(signal.SIGCONT)
+
+    @asynccontextmanager
+    async def keeping_back(self, events: int) -> AsyncIterator[None]:
+        """Let the last so many events wait until the block ends, however long it takes: some flow behind it, too."""
+
+        async def keep() -> None:
+            while self.confirmed < self.load.events - events:  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(0.1)
+            self.pause()
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.wait({keeping})
+            self.go_on()
 
     async def end(self) -> str:
         """Return what it said at its end; raises AssertionError unless everything was confirmed, in order."""

@@ -8,7 +8,10 @@ tested here is what is shipped.
 import datetime as dt
 import ipaddress
 import os
+import signal
 import ssl
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +24,9 @@ from tests.harness.process import Process, free_port
 
 __all__ = ["PrivateNginx"]
 
+RELOAD_SECONDS = 30
+PAUSE = 0.03
+
 CONF = Path(__file__).parents[2] / "deploy" / "nginx" / "relayd.conf"
 
 MAIN = """
@@ -30,7 +36,7 @@ worker_processes 1;
 worker_shutdown_timeout 1s;
 pid {folder}/nginx.pid;
 error_log {folder}/main.error.log warn;
-events {{ worker_connections 512; }}
+events {{ worker_connections 4096; }}
 http {{
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -45,16 +51,17 @@ http {{
 
 class PrivateNginx:
     """
-    nginx in front of `relayd` and `product`, each `127.0.0.1:<port>` or `unix:<path>`; use it as `with`.
+    nginx in front of one `relayd` or several, and of `product`: `127.0.0.1:<port>` or `unix:<path>`; use it as `with`.
 
-    `tls` trusts its certificate; `https` and `http` are the base addresses; `start` and `stop` as often as wanted.
+    `tls` trusts its certificate; `https` and `http` are the base addresses; `start`, `stop` and `reload` as often as
+    wanted.
     """
 
     def __init__(
-        self, folder: Path, *, relayd: str, product: str = "127.0.0.1:1", origins: tuple[str, ...] = ()
+        self, folder: Path, *, relayd: str | Sequence[str], product: str = "127.0.0.1:1", origins: tuple[str, ...] = ()
     ) -> None:
         self._folder = folder
-        self._relayd = relayd
+        self._relayd = [relayd] if isinstance(relayd, str) else relayd
         self._product = product
         self._origins = origins
         self.port = free_port()
@@ -94,6 +101,19 @@ class PrivateNginx:
         """Stop it."""
         self.process.stop()
 
+    def reload(self) -> None:
+        """Let it read its configuration again, and return when the old workers are gone, with all they held."""
+        old = self._workers()
+        self.process.send(signal.SIGHUP)
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while not (now := self._workers()) or now & old:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"nginx still has its old workers after {RELOAD_SECONDS} s: {self.logs()}")
+            time.sleep(PAUSE)
+
+    def _workers(self) -> set[str]:
+        return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
+
     def logs(self) -> dict[str, str]:
         """Return the text of every log by file name."""
         return {path.name: path.read_text(errors="replace") for path in sorted(self._folder.glob("*.log"))}
@@ -102,7 +122,8 @@ class PrivateNginx:
         text = CONF.read_text()
         text = _replace(text, "listen 80;", f"listen 127.0.0.1:{self.plain_port};")
         text = _replace(text, "listen 443 ssl http2;", f"listen 127.0.0.1:{self.port} ssl http2;")
-        text = _replace(text, "server 127.0.0.1:8000 ", f"server {self._relayd} ")
+        line = "server 127.0.0.1:8000 max_fails=0;"
+        text = _replace(text, line, "\n    ".join(line.replace("127.0.0.1:8000", one) for one in self._relayd))
         text = _replace(text, "server 127.0.0.1:8080;", f"server {self._product};")
         text = _replace(text, "server_name relay.example.com;", "server_name 127.0.0.1;")
         text = _replace(text, "/etc/nginx/tls/", f"{self._folder}/")

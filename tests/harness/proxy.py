@@ -28,7 +28,8 @@ class Proxy:
     """
     Passes bytes both ways to a port.
 
-    `cut` resets all connections, `refusing` lets no new one through, `swallowing` closes nothing and passes nothing on.
+    `cut` resets all connections, `refusing` lets no new one through, `swallowing` closes nothing and passes nothing on,
+    `holding` passes it on later.
     """
 
     def __init__(self, target: int) -> None:
@@ -39,6 +40,9 @@ class Proxy:
         self.refused = 0
         self._lines: set[Line] = set()
         self._swallowed: set[Direction] = set()
+        self._flowing: dict[Direction, asyncio.Event] = {"asked": asyncio.Event(), "answered": asyncio.Event()}
+        for flowing in self._flowing.values():
+            flowing.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -74,6 +78,17 @@ class Proxy:
             yield
         finally:
             self._swallowed = set()
+
+    @contextmanager
+    def holding(self, *directions: Direction) -> Iterator[None]:
+        """Let nothing pass for a while, not even an end, and lose nothing: a network that lags."""
+        for direction in directions:
+            self._flowing[direction].clear()
+        try:
+            yield
+        finally:
+            for direction in directions:
+                self._flowing[direction].set()
 
     async def opening(self, reader: asyncio.StreamReader) -> bytes | None:
         """Return what a client says first, as far as that was read to decide whether to let it in; None: it is not."""
@@ -116,8 +131,8 @@ class Proxy:
 
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(passing(reader, back, asked))
-                group.create_task(passing(there, writer, answered))
+                group.create_task(passing(reader, back, asked, self._flowing["asked"]))
+                group.create_task(passing(there, writer, answered, self._flowing["answered"]))
         finally:
             self._lines.discard(line)
             for one in line.ends:
@@ -139,13 +154,17 @@ async def end(writer: asyncio.StreamWriter) -> None:
 
 
 async def passing(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sieve: Callable[[bytes], bytes | None]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    sieve: Callable[[bytes], bytes | None],
+    flowing: asyncio.Event,
 ) -> None:
     """Pass on what a sieve leaves of the bytes, until either side is gone; then end the other, unless it is None."""
     with suppress(ConnectionError):
         data = b" "
         while data:
             data = await reader.read(CHUNK)
+            await flowing.wait()
             passed = sieve(data)
             if passed:
                 writer.write(passed)

@@ -1,6 +1,7 @@
 """A relay's configuration and addresses as tests need them: free ports, a key that tests sign with, short paths."""
 
 import json
+import ssl
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -91,10 +92,18 @@ class Addresses:
 
     url: str
     """`http://127.0.0.1:<port>`"""
+    tls: ssl.SSLContext | None = None
+    """Whom a viewer trusts, where the way in is encrypted."""
+    comes_from: str | None = None
+    """The address of this machine that its viewers come from, where it matters."""
+
+    def base(self) -> str:
+        """Return the address that the next request goes to."""
+        return self.url
 
     def api(self, what: str = "", **query: object) -> str:
         """Return an address below the public prefix."""
-        return f"{self.url}{PREFIX}{what}{asked(query)}"
+        return f"{self.base()}{PREFIX}{what}{asked(query)}"
 
     def project(self, project_id: str, what: str = "", **query: object) -> str:
         """Return the address of a project, or of what belongs to it: `/events`, `/stream`, `/logs`."""
@@ -103,7 +112,7 @@ class Addresses:
     def socket(self, project_id: str | None, **query: object) -> str:
         """Return the address of a project's WebSocket, or of the one for many."""
         path = "/ws/admin/agent-swarm" + ("" if project_id is None else f"/{quote(project_id, safe='')}")
-        return f"{self.url.replace('http', 'ws', 1)}{path}{asked(query)}"
+        return f"{self.base().replace('http', 'ws', 1)}{path}{asked(query)}"
 
     @property
     def ingest(self) -> str:

@@ -66,3 +66,20 @@ async def test_what_is_swallowed_is_gone_and_nobody_is_told(directions: tuple[Di
             await end(writer)
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("direction", ["asked", "answered"])
+async def test_what_is_held_arrives_later(direction: Direction) -> None:
+    """Nobody is told anything meanwhile, and nothing is missing afterwards."""
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with Proxy(server.sockets[0].getsockname()[1]) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        reading = asyncio.create_task(reader.readline())
+        with proxy.holding(direction):
+            writer.write(b"hello\n")
+            done, _ = await asyncio.wait({reading}, timeout=0.2)
+            assert set() == done
+        assert b"hello\n" == await reading
+        await end(writer)
+    server.close()
+    await server.wait_closed()

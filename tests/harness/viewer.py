@@ -118,7 +118,11 @@ async def watch(
         query = {"token": relay.token() if token is None else token, **query}
     elif subprotocols is None:
         offered = ["relayd.v1", f"bearer.{relay.token() if token is None else token}"]
-    keeps: dict[str, Any] = {"max_queue": 1, "sock": await dialled(relay)} if narrow else {}
+    how: dict[str, Any] = {"max_queue": 1, "sock": await dialled(relay)} if narrow else {}
+    if relay.tls is not None:
+        how["ssl"] = relay.tls
+    if relay.comes_from is not None:
+        how["local_addr"] = (relay.comes_from, 0)
     async with connect(
         relay.socket(project_id, **query),
         subprotocols=[Subprotocol(name) for name in offered] or None,
@@ -129,7 +133,7 @@ async def watch(
         open_timeout=SECONDS,
         close_timeout=2,
         max_size=2**22,
-        **keeps,
+        **how,
     ) as connection:
         yield Viewer(connection)
 

@@ -6,6 +6,7 @@ are what a viewer resumes with.  Whoever leaves a generator cuts the connection 
 """
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -32,8 +33,18 @@ FILTERS = {*SETS, "level", "q"}
 """What is said for each project on a socket for several; the other words are said once, in its address."""
 
 
+NOT_NOW = {"OVERLOADED", "RESTARTING"}
+"""What a socket for several projects is told of one of them that may be asked for again."""
+
+ADVICE = re.compile(r"; retry_after_ms=(\d+)$")
+
+
 class AwayError(Exception):
-    """The relay is not there, or asks to come back."""
+    """The relay is not there, or asks to come back, after so many seconds if it says so."""
+
+    def __init__(self, retry_after: float = 0.0) -> None:
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class RefusedError(AssertionError):
@@ -86,7 +97,7 @@ async def many(way: Way, after: Mapping[str, str | None]) -> AsyncGenerator[Hear
     async with connected(way, None, query=address, commands=commands) as frames:
         async for frame in frames:
             if frame["type"] == "notice":
-                raise RefusedError(frame)
+                raise AwayError if frame["code"] in NOT_NOW else RefusedError(frame)
             for heard in opened(frame):
                 yield heard
 
@@ -114,11 +125,12 @@ async def connected(
     except InvalidStatus as error:
         if error.response.status_code not in LATER:
             raise RefusedError(error.response.body) from error
-        raise AwayError from error
+        raise AwayError(advised(error.response.headers)) from error
     except ConnectionClosed as error:
         if (1006 if error.rcvd is None else error.rcvd.code) not in COME_BACK:
             raise RefusedError(error) from error
-        raise AwayError from error
+        advice = None if error.rcvd is None else ADVICE.search(error.rcvd.reason)
+        raise AwayError(int(advice[1]) / 1_000 if advice else 0.0) from error
     except (OSError, InvalidMessage, TimeoutError) as error:
         raise AwayError from error
 
@@ -148,7 +160,7 @@ def opened(frame: Event) -> list[Heard]:
 async def stream(way: Way, project_id: str, after: str | None) -> AsyncGenerator[Heard]:
     """Watch one project by server-sent events."""
     async with answered(way, way.relay.project(project_id, "/stream", **way.query, after=after)) as answer:
-        cursor, data = None, None
+        cursor, data, last_words = None, None, 0.0
         async for raw in answer.content:
             name, _, value = raw.decode().rstrip("\n").partition(": ")
             if name == "id":
@@ -157,11 +169,12 @@ async def stream(way: Way, project_id: str, after: str | None) -> AsyncGenerator
                 data = json.loads(value)
             elif not name and (cursor is not None or data is not None):
                 if data is not None and data["type"] == "notice":
+                    last_words = data["data"]["retry_after_ms"] / 1_000
                     break
                 for heard in [Heard(data, cursor)] if data is None or data["type"] != "batch" else opened(data):
                     yield heard
                 cursor, data = None, None
-    raise AwayError
+    raise AwayError(last_words)
 
 
 async def polls(way: Way, project_id: str, after: str | None) -> AsyncGenerator[Heard]:
@@ -185,9 +198,10 @@ async def polls(way: Way, project_id: str, after: str | None) -> AsyncGenerator[
 async def answered(way: Way, address: str) -> AsyncIterator[aiohttp.ClientResponse]:
     """Give an answer."""
     try:
-        async with way.http.get(address, headers={"Authorization": f"Bearer {way.token}"}) as answer:
+        headers = {"Authorization": f"Bearer {way.token}"}
+        async with way.http.get(address, headers=headers, ssl=way.relay.tls or True) as answer:
             if answer.status in LATER:
-                raise AwayError
+                raise AwayError(advised(answer.headers))
             if answer.status != 200:
                 raise RefusedError(answer.status, await answer.text())
             try:
@@ -196,3 +210,8 @@ async def answered(way: Way, address: str) -> AsyncIterator[aiohttp.ClientRespon
                 answer.close()
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise AwayError from error
+
+
+def advised(headers: Mapping[str, str]) -> float:
+    """Return after how many seconds an answer asks to come back."""
+    return float(headers.get("Retry-After", 0))
