@@ -283,6 +283,7 @@ class Log(Generic[Member]):
         return Verdict("whole", place=place)
 
     def judge_beginning(self, project_id: str) -> Verdict:
-        """Say what the cursor `0` is worth: whole only if nothing was ever dropped."""
-        whole = self.floor_of(project_id) is None
-        return Verdict("whole", place=BELOW_ALL) if whole else Verdict("gap", "below_floor")
+        """Say what the cursor `0` is worth: whole only if nothing was ever dropped, `ahead` while nothing was read."""
+        if self.floor_of(project_id) is not None:
+            return Verdict("gap", "below_floor")
+        return Verdict("ahead") if self.head is None else Verdict("whole", place=BELOW_ALL)

@@ -82,6 +82,10 @@ class Source(Protocol):
         """Return how it is now."""
         ...
 
+    async def newest(self) -> int | None:
+        """Return the newest offset in the log, asked for anew, -1 while it is empty; None when nobody can say now."""
+        ...
+
 
 class Unavailable(Exception):
     """An event can't be taken now; the message is a sentence for the publisher, who may try again."""

@@ -79,6 +79,10 @@ class RabbitSource:
         """Return how it is now."""
         return replace(self._health.state(), note=self._canary.note, canary_at=self._canary.at)
 
+    async def newest(self) -> int | None:
+        """Return the newest offset in the log, asked for anew, -1 while it is empty; None if nobody can say."""
+        return await self._watchdog.newest()
+
     def settle(self, receipts: Sequence[Receipt]) -> None:
         """Acknowledge the oldest deliveries handed on, soon."""
         tag, count = 0, 0

@@ -55,17 +55,34 @@ class Watchdog:
         """When the log was first known to hold more than had arrived by then, which was …"""
         self._before: int | None = None
         self._news = asyncio.Event()
+        self._watching = False
+        self._askers: list[asyncio.Future[int | None]] = []
+
+    async def newest(self) -> int | None:
+        """Return the newest offset in the log, looked for from now on, -1 if it is empty; None if it can't be told."""
+        if not self._watching:
+            return None
+        # Those who ask at once share a look: a thousand viewers behind a restart must not read the log's end each.
+        asker: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._askers.append(asker)
+        self._news.set()
+        return await asker
 
     async def watch(self, connection: AbstractConnection) -> Lost:
         """Learn where the log ends, at once and every now and then, until the subscription stands still; say how."""
         self._since = None
-        while True:
-            pause = await self._look(connection)
-            if (seconds := self._doubted()) >= self._settings.stalled_seconds:
-                queue, known = self._settings.queue, self._known()
-                behind = "" if known is None else f" behind offset {known}"
-                return Stalled(f"{queue} goes on{behind}, and nothing came for {seconds:.0f} s")
-            await self._rest(pause)
+        self._watching = True
+        try:
+            while True:
+                pause = await self._look(connection)
+                if (seconds := self._doubted()) >= self._settings.stalled_seconds:
+                    queue, known = self._settings.queue, self._known()
+                    behind = "" if known is None else f" behind offset {known}"
+                    return Stalled(f"{queue} goes on{behind}, and nothing came for {seconds:.0f} s")
+                await self._rest(pause)
+        finally:
+            self._watching = False
+            self._answer(self._askers, None)
 
     def suspect(self) -> None:
         """Take note that by now the log holds more than arrived."""
@@ -76,6 +93,9 @@ class Watchdog:
 
     async def _look(self, connection: AbstractConnection) -> float:
         """Look once, and return how long the next look may wait."""
+        # Only those who asked before it: what comes into the log meanwhile may not be seen any more.
+        askers, self._askers = self._askers, []
+        newest: int | None = None
         try:
             with telling_lost():
                 end = await edge(connection, self._settings, "last", patience=EMPTY_SECONDS)
@@ -89,7 +109,16 @@ class Watchdog:
                 # There is something in it, so that was no answer.
                 return EMPTY_SECONDS
             await self._learn(end)
+            newest = -1 if end is None else end
+        finally:
+            self._answer(askers, newest)
         return self._settings.head_seconds
+
+    @staticmethod
+    def _answer(askers: list[asyncio.Future[int | None]], newest: int | None) -> None:
+        for asker in askers:
+            if not asker.done():
+                asker.set_result(newest)
 
     async def _learn(self, end: int | None) -> None:
         if self._past is not None and (end is None or end < self._past):
@@ -99,8 +128,9 @@ class Watchdog:
             # All there is may be older than the warm-up; the broker does not say so, it is silent.
             await asyncio.sleep(self._settings.silence_seconds)
             if self._known() is None:
-                self._past, end = end, None
-        self._health.looked(end)
+                self._past = end
+        # Who has read nothing because all of it is older is level with it, look after look.
+        self._health.looked(None if end == self._past and self._arrived() is None else end)
         known = self._known()
         if end is not None and known is not None and end > known:
             self.suspect()
@@ -134,7 +164,7 @@ class Watchdog:
             doubted = self._doubted()
             if self._since is not None:
                 left = min(left, self._settings.stalled_seconds - doubted)
-            if left <= 0:
+            if left <= 0 or self._askers:
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):

@@ -7,14 +7,17 @@ A fresh viewer gets state, then tail; a resumed one exactly what it missed; one 
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from relayd.core.channel import Passed
-from relayd.core.floor import Verdict
+from relayd.core.floor import BELOW_ALL, Verdict
 from relayd.core.snapshot import spoken
 from relayd.core.timeline import Entry
+from relayd.protocol import cursor as cursors
+from relayd.protocol.cursor import BEGINNING
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import GREETING, ConnectionEstablished, Message
 from relayd.relay.engine import Engine
@@ -24,7 +27,7 @@ from relayd.relay.subscription import Subscription
 __all__ = ["Opening", "established", "judge", "open_subscription"]
 
 ON_ITS_WAY = 1.0
-"""Seconds that a relay which is caught up gives an event that another one has had already."""
+"""Seconds that an event is given which another relay has had already: the broker's nodes may be a moment apart."""
 
 AHEAD_STEP = 0.05
 """Seconds between two looks at a log that lags behind a cursor."""
@@ -51,23 +54,53 @@ class Opening(Struct, frozen=True, kw_only=True):
 
 async def judge(engine: Engine, project_id: str, after: str) -> Verdict:
     """
-    Say what a cursor is worth, waiting a while for a log that lags behind it.
+    Say what a cursor is worth, waiting a while for a relay that lags behind it.
 
-    Raises BadCursorError; Refused (OVERLOADED) when the log has not come so far in time.
+    Raises BadCursorError; Refused (OVERLOADED) when the relay has not come so far in time.
     """
     began = engine.clock.monotonic()
+    # Nobody is a moment ahead of a log that is this relay's own, nor of an empty one.
+    grace = ON_ITS_WAY if engine.source.replays and after != BEGINNING else 0.0
+    newest: int | None = None
     while (verdict := await engine.past.judge(project_id, after)).kind == "ahead":
         waited = engine.clock.monotonic() - began
-        # A log that is read by others, too, may be ahead there by what is just on its way here.
-        if not engine.source.replays or (engine.source.state().caught_up and waited > ON_ITS_WAY):
-            return Verdict("gap", "beyond_head")
-        if waited > engine.limits.ahead_seconds:
+        left = engine.limits.ahead_seconds - waited
+        if left <= 0:
             raise Refused(
                 Disconnect.OVERLOADED, "this relay has not read as far as your cursor yet; try again", "behind"
             )
-        # Rare and bounded: a relay that has just been started, or one that lost its broker.
+        if newest is None and waited >= grace:
+            newest = await newest_of(engine, patience=left)
+        if newest is not None and (certain := what_is_certain(engine, after, newest)) is not None:
+            return certain
+        # Rare and bounded: a relay that has just been started, or one that its broker does not reach.
         await asyncio.sleep(AHEAD_STEP)
     return verdict
+
+
+async def newest_of(engine: Engine, *, patience: float) -> int | None:
+    """Return the offset at which the log itself ends, None if it can't be asked in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            return await engine.source.newest()
+    return None
+
+
+def what_is_certain(engine: Engine, after: str, newest: int) -> Verdict | None:
+    """
+    Return what can be said of a place that was not read, of a log that ends at `newest`; None if it may be read yet.
+
+    What was read last says nothing of it: a connection that stands still looks like a log in which nothing happens.
+    """
+    if newest < (-1 if after == BEGINNING else cursors.decode(after).offset):
+        return Verdict("gap", "beyond_head")
+    if engine.log.head is not None:
+        return None
+    if newest == -1:
+        # Nothing is before the first event that will be.
+        return Verdict("whole", place=BELOW_ALL)
+    # There is a past, and this relay began to read behind all of it.
+    return Verdict("gap", "below_floor") if engine.source.state().caught_up else None
 
 
 async def open_subscription(

@@ -77,6 +77,10 @@ class EmbeddedSource:
         detail = f"taking events over HTTP, {len(self._queue)} waiting" if self._reading else "not started"
         return SourceState(connected=self._reading, caught_up=self._reading, detail=detail, head_offset=self._offset)
 
+    async def newest(self) -> int | None:
+        """Return the newest offset: what was not handed on has none yet."""
+        return -1 if self._offset is None else self._offset
+
     async def batches(self, position: Position | None) -> AsyncGenerator[Sequence[Delivery] | LogBreak]:
         """Yield what publishers handed over, with offsets behind the position, for ever; one reader at a time."""
         if self._reading:

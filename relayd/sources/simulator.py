@@ -46,6 +46,10 @@ class SimulatorSource:
         """Return how it is now."""
         return self._embedded.state()
 
+    async def newest(self) -> int | None:
+        """Return the newest offset."""
+        return await self._embedded.newest()
+
     async def batches(self, position: Position | None) -> AsyncGenerator[Sequence[Delivery] | LogBreak]:
         """Yield what the swarm says, and what others hand over, for ever."""
         batches = self._embedded.batches(position)

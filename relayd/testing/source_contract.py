@@ -57,6 +57,18 @@ class SourceContract:
         assert expected == [delivery.body for delivery in read]
         assert read[0].offset > second.offset
 
+    async def test_it_can_say_where_its_log_ends(self, source: Source, say: Say) -> None:
+        """By that a relay tells a place that is still on its way from one that is nowhere."""
+        batches = source.batches(None)
+        await say([b"a", b"b"])
+        *_, last = await take(batches, 2)
+        async with asyncio.timeout(SECONDS):
+            # It may be asked again: a log that is far away does not always answer.
+            while (newest := await source.newest()) is None:  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.01)
+        assert last.offset == newest
+        await batches.aclose()
+
     async def test_more_settled_than_asked_for_does_no_harm(self, source: Source, say: Say) -> None:
         """A receipt that was under way when the reader changed finds nobody, and that is all."""
         batches = source.batches(None)

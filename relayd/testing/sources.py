@@ -17,7 +17,8 @@ class FakeSource:
     Says what the test says, in that order, and remembers what was `settled` and what `failed`.
 
     With `replays` it can be read again from a position, as a stream; without, what was read is gone and offsets go on
-    from the position, as with an embedded source.  A test sets `connected`, `caught_up` and `detail` at will.
+    from the position, as with an embedded source.  A test sets `connected`, `caught_up` and `detail` at will, and lets
+    nobody know where the log ends with `silent`.
     """
 
     name = "fake"
@@ -30,6 +31,7 @@ class FakeSource:
         self.connected = True
         self.caught_up = True
         self.detail = "as the test says"
+        self.silent = False
         self._said: list[Delivery | LogBreak] = []
         self._next = 0
         self._news = asyncio.Event()
@@ -68,6 +70,10 @@ class FakeSource:
         """Return what the test has set; the head is the last thing said."""
         head = self._next - 1 if self._next else None
         return SourceState(connected=self.connected, caught_up=self.caught_up, detail=self.detail, head_offset=head)
+
+    async def newest(self) -> int | None:
+        """Return the offset of the last thing said, unless it is silent."""
+        return None if self.silent else self._next - 1
 
     async def batches(self, position: Position | None) -> AsyncGenerator[Sequence[Delivery] | LogBreak]:
         """Yield what was said behind the position, and then what is said."""

@@ -5,12 +5,25 @@ from typing import Self
 
 import pytest
 from aiormq.abc import AbstractConnection
+from pydantic import SecretStr
 
 from relayd.rabbitmq.connection import Stalled, close, connect
 from relayd.rabbitmq.health import Health
 from relayd.rabbitmq.watchdog import Watchdog
-from tests.harness.follower import until
+from tests.harness.follower import Follower, until
+from tests.harness.proxy import Proxy
+from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.stream import Stream
+
+
+class Counted(Health):
+    """Counts the looks that told something."""
+
+    looks = 0
+
+    def looked(self, end: int | None) -> None:
+        self.looks += 1
+        super().looked(end)
 
 
 class Watched:
@@ -22,7 +35,7 @@ class Watched:
         )
         self.read: int | None = None
         self.busy = False
-        self.health = Health(settings, time.monotonic)
+        self.health = Counted(settings, time.monotonic)
         self.watchdog = Watchdog(
             settings,
             self.health,
@@ -197,3 +210,65 @@ async def test_an_empty_log_is_level(stream: Stream, connection: AbstractConnect
     async with Watched(stream, connection) as watched:
         await watched.until_level()
         assert watched.health.state().head_offset is None
+
+
+# -- for those who ask -----------------------------------------------------------------------------------------------
+
+
+async def test_the_end_is_looked_for_anew_for_each_who_asks(stream: Stream) -> None:
+    """What was published a moment ago counts, long before the next look is due; an empty log ends at -1."""
+    source = stream.source(head_seconds=3_600)
+    async with Follower(source) as reader:
+        await reader.until_state(lambda: source.state().caught_up)
+        assert -1 == await source.newest()
+        for number in range(3):
+            await stream.say([b"%d" % number])
+            assert number == await source.newest()
+    assert None is await source.newest()
+
+
+async def test_those_who_ask_at_once_share_a_look(stream: Stream, connection: AbstractConnection) -> None:
+    """A thousand viewers behind a restart must not read the end of the log a thousand times."""
+    await stream.say(numbered(2))
+    watched = Watched(stream, connection, head_seconds=3_600)
+    watched.read = 1
+    async with watched:
+        await watched.until_level()
+        looks = watched.health.looks
+        assert [1] * 1_000 == await asyncio.gather(*[watched.watchdog.newest() for _ in range(1_000)])
+        assert looks + 1 == watched.health.looks
+        asking = asyncio.create_task(watched.watchdog.newest())
+        await asyncio.sleep(0)
+    assert None is await asking
+    assert None is await watched.watchdog.newest()
+
+
+async def test_a_log_older_than_the_warm_up_has_an_end(stream: Stream) -> None:
+    """A reader that began behind it has read all that it will, and is level with it, look after look."""
+    await stream.say([b"old"])
+    said = time.monotonic()
+    await until(lambda: time.monotonic() - said > 1.1)
+    source = stream.source(warm_up="1s")
+    async with Follower(source) as reader:
+        await reader.until_state(lambda: source.state().caught_up)
+        for _ in range(2):
+            assert 0 == await source.newest()
+        assert (None, True) == (source.state().head_offset, source.state().caught_up)
+        assert [] == reader.bodies
+
+
+async def test_a_broker_that_is_not_heard_leaves_it_open(rabbitmq: PrivateRabbit, stream: Stream) -> None:
+    """Neither the last look nor silence says where the log ends by now; whoever can't wait need not."""
+    await stream.say([b"0"])
+    async with Proxy(rabbitmq.port) as proxy:
+        url = stream.settings.url.get_secret_value().replace(f":{rabbitmq.port}/", f":{proxy.port}/")
+        source = stream.source(url=SecretStr(url))
+        async with Follower(source) as reader:
+            await reader.until_state(lambda: source.state().caught_up and bool(reader.bodies))
+            with proxy.holding("answered"):
+                asking = asyncio.create_task(source.newest())
+                await stream.say([b"1"])
+                await asyncio.wait({asking}, timeout=0.5)
+                assert not asking.done()
+                assert source.state().caught_up
+            assert 1 == await asking

@@ -149,7 +149,7 @@ async def test_a_bad_cursor_is_refused_before_a_place_is_taken(relay: Relay) -> 
 
 async def test_a_cursor_ahead_of_a_relay_that_lags_is_refused_after_a_wait(relay: Relay) -> None:
     """Another replica may have come so far."""
-    relay.source.caught_up = False
+    relay.source.skip(200)
     relay.says("a")
     ahead = str(decode(relay.log.head_cursor())._replace(offset=99))
     refused = await refusal(relay, after=ahead)

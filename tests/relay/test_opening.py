@@ -141,7 +141,34 @@ async def test_events_while_a_legacy_viewer_is_opened_come_once(relay: Relay) ->
 # -- cursors ahead of the log ---------------------------------------------------------------------------------------
 
 
-async def test_a_cursor_beyond_a_log_that_is_caught_up_is_a_gap(relay: Relay) -> None:
+class DeafSource(FakeSource):
+    """A log that is asked over a connection which stands still."""
+
+    async def newest(self) -> int | None:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody answers")
+
+
+class HesitantSource(FakeSource):
+    """A log that tells where it ends when it is asked again."""
+
+    asked = 0
+
+    async def newest(self) -> int | None:
+        self.asked += 1
+        return 99 if self.asked > 1 else None
+
+
+async def refusal(relay: Relay) -> Refused:
+    """Return how a cursor ahead is refused, after the time that a viewer may wait."""
+    began = relay.clock.monotonic()
+    with pytest.raises(Refused) as refused:
+        await judge(relay.engine, "p", beyond(relay))
+    assert 5 == pytest.approx(relay.clock.monotonic() - began, abs=0.1)
+    return refused.value
+
+
+async def test_a_cursor_beyond_the_log_itself_is_a_gap(relay: Relay) -> None:
     """There is no such event, and after a second it is on nobody's way either."""
     relay.says("a")
     began = relay.clock.monotonic()
@@ -173,23 +200,77 @@ async def test_a_cursor_beyond_a_log_that_is_the_journal_is_a_gap() -> None:
 
 
 async def test_a_lagging_relay_waits_for_its_log(relay: Relay) -> None:
-    """Another replica was ahead; this one has read as far a moment later."""
-    relay.source.caught_up = False
+    """Another replica was ahead; this one has read as far a moment later, whatever it believed of itself meanwhile."""
+    relay.source.skip(200)
     relay.says("a")
     judging = asyncio.create_task(judge(relay.engine, "p", beyond(relay)))
-    await asyncio.sleep(1)
+    await asyncio.sleep(3)
     assert not judging.done()
     relay.skips(200)
     relay.says("b")
     assert Verdict("gap", "unknown_event") == await judging
 
 
+async def test_a_log_that_goes_on_is_asked_once() -> None:
+    """A relay that lags has better things to do than to look at the end of its log all the time."""
+    source = HesitantSource()
+    relay = await Relay.begin(source=source)
+    relay.says("a")
+    assert "behind" == (await refusal(relay)).reason
+    assert 2 == source.asked
+    await relay.end()
+
+
 async def test_a_relay_that_lags_too_long_says_so(relay: Relay) -> None:
     """Five seconds, then the viewer may try another one."""
-    relay.source.caught_up = False
+    relay.source.skip(200)
     relay.says("a")
+    refused = await refusal(relay)
+    assert (Disconnect.OVERLOADED, "behind") == (refused.disconnect, refused.reason)
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_relay_whose_log_can_t_be_asked_tells_no_gap(connected: bool) -> None:
+    """Caught up as it was when it was last heard, it may lag by now: the cursor may well be good elsewhere."""
+    relay = await Relay.begin(source=DeafSource() if connected else None)
+    relay.source.silent = not connected
+    relay.says("a")
+    assert Disconnect.OVERLOADED is (await refusal(relay)).disconnect
+    await relay.end()
+
+
+@pytest.mark.parametrize("of_an_empty_log", [True, False])
+async def test_what_lies_before_all_that_a_relay_will_read_is_a_gap(relay: Relay, of_an_empty_log: bool) -> None:
+    """It began behind the newest event; while it may still come to older ones, nobody knows."""
+    relay.source.skip(200)
+    (entry,) = (another := await Relay.begin()).says("a")
+    after = BEGINNING if of_an_empty_log else entry.cursor
+    assert Verdict("gap", "below_floor") == await judge(relay.engine, "p", after)
+    relay.source.caught_up = False
+    with pytest.raises(Refused):
+        await judge(relay.engine, "p", after)
+    await another.end()
+
+
+@pytest.mark.parametrize("replays", [True, False])
+async def test_the_beginning_of_an_empty_log_is_whole_at_once(replays: bool) -> None:
+    """Everything that will be comes after it."""
+    relay = await Relay.begin(source=FakeSource(replays=replays))
     began = relay.clock.monotonic()
-    with pytest.raises(Refused) as refused:
-        await judge(relay.engine, "p", beyond(relay))
-    assert Disconnect.OVERLOADED is refused.value.disconnect
-    assert 5 == pytest.approx(relay.clock.monotonic() - began, abs=0.1)
+    viewer = await relay.watches(after=BEGINNING)
+    assert began == relay.clock.monotonic()
+    relay.says("a")
+    assert ["resume"] == viewer.openings()
+    assert_hears(viewer, "a")
+    await relay.end()
+
+
+async def test_the_beginning_of_a_log_that_nobody_has_read_yet_is_waited_for(relay: Relay) -> None:
+    """A replica that has just been started does not take its own ignorance for an empty log."""
+    relay.source.skip(200)
+    relay.source.caught_up = False
+    judging = asyncio.create_task(judge(relay.engine, "p", BEGINNING))
+    await asyncio.sleep(3)
+    assert not judging.done()
+    relay.log.begin_at(7)
+    assert Verdict("gap", "below_floor") == await judging

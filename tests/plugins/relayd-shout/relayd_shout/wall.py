@@ -55,6 +55,10 @@ class WallSource:
         detail = f"reading {self._settings.path}" if self._there else f"waiting for {self._settings.path} to be made"
         return SourceState(connected=self._there, caught_up=self._there, detail=detail, head_offset=self._read)
 
+    async def newest(self) -> int | None:
+        """Return the number of the last whole line."""
+        return len(await asyncio.to_thread(self._lines, 0)) - 1
+
     def _lines(self, offset: int) -> list[Delivery]:
         try:
             text = self._settings.path.read_bytes()
