@@ -124,7 +124,6 @@ class Daemon:
             "heartbeat": rooms.lobby.turn,
             "keys": rooms.published.run,
             "loop_lag": rooms.loop_lag.run,
-            "log_lag": rooms.lag.run,
             "watchdog": lambda: self._notifier.keep_alive(lambda: rooms.loop_lag.lag() < STALLED_SECONDS),
         }
         if isinstance(rooms.presence, Shared):

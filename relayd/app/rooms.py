@@ -27,6 +27,7 @@ from relayd.relay.admission import Admission
 from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
+from relayd.relay.freshness import Freshness
 from relayd.relay.intake import Intake
 from relayd.relay.keeper import Keeper
 from relayd.relay.lobby import Lobby
@@ -65,7 +66,6 @@ class Rooms(Struct, frozen=True, kw_only=True):
     lobby: Lobby
     origins: Origins
     proxies: Proxies
-    lag: gauges.Lag
 
     def position(self) -> Position | None:
         """Return where the log has been read to."""
@@ -103,8 +103,10 @@ async def furnish(config: Config) -> Rooms:
         limits=limits,
         turnstile=Turnstile(),
         copies=Copies(),
+        freshness=Freshness(source, log, clock),
     )
     keeper = Keeper(past, position, replays=source.replays, observer=observer, clock=clock, limits=limits)
+    gauges.register(metrics, engine)
     admission = Admission(engine)
     health = Health(clock, lag=loop_lag.lag)
     add_checks(health, source, keeper, admission)
@@ -128,7 +130,6 @@ async def furnish(config: Config) -> Rooms:
         lobby=Lobby(engine),
         origins=Origins(config.server.origins),
         proxies=Proxies(config.server.trusted_proxies),
-        lag=gauges.register(metrics, engine),
     )
 
 

@@ -73,7 +73,7 @@ class Pong(Struct, tag="pong", omit_defaults=True):
     head: str | None = None
     """The relay's newest place; no position to resume from."""
     lag_seconds: float | None = None
-    """How far the relay is behind the log; absent when it can't know."""
+    """0 while the relay is level with its log, else for how long it has not been; absent if it never was."""
 
 
 class Subscribe(Struct, tag="subscribe"):

@@ -8,6 +8,7 @@ from relayd.core.access import Decision, ProjectFacts, Viewer, any_grants
 from relayd.ports import Authorizer, Clock, Observer, Presence, Source, TokenVerifier
 from relayd.relay.copies import Copies
 from relayd.relay.fanout import Fanout
+from relayd.relay.freshness import Freshness
 from relayd.relay.limits import Limits
 from relayd.relay.past import Past
 from relayd.relay.subscription import WatchedLog
@@ -31,6 +32,7 @@ class Engine(Struct, kw_only=True):
     limits: Limits
     turnstile: Turnstile
     copies: Copies
+    freshness: Freshness
 
     async def decide(self, viewer: Viewer, facts: ProjectFacts) -> Decision:
         """Say whether a viewer may see a project: any authorizer grants."""

@@ -74,13 +74,11 @@ def hear(session: Session, admission: Admission, text: str) -> Coroutine[Any, An
 def pong(session: Session) -> bytes:
     """Return the JSON answer to a JSON ping."""
     engine = session.engine
-    head_offset = engine.source.state().head_offset
-    behind = head_offset is not None and engine.log.head is not None and engine.log.head.offset < head_offset
     answer = PongAnswer(
         server_time=engine.clock.now(),
         head=engine.log.head_cursor(),
         cursor=session.cursor() or None,
-        lag_seconds=None if behind else 0.0,
+        lag_seconds=engine.freshness.lag(),
     )
     return msgspec.json.encode(answer)
 

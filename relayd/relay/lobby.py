@@ -85,6 +85,8 @@ class Lobby:
             await asyncio.sleep(self._engine.limits.heartbeat_seconds / len(self._slots))
             slot = self._slots[self._next]
             self._next = (self._next + 1) % len(self._slots)
+            # It is as exact as it is often asked.
+            self._engine.freshness.lag()
             for session in list(slot):
                 self._visit(session)
 

@@ -38,6 +38,8 @@ class PollAnswer(msgspec.Struct, omit_defaults=True):
     replay: str
     messages: list[msgspec.Raw]
     next_poll_ms: int
+    lag_seconds: float | None = None
+    """As a pong tells it."""
     snapshot: dict[str, Any] | None = None
     collapsed: int = 0
     """So many messages were left out because a newer one here says what they would have."""
@@ -102,6 +104,7 @@ class LongPollTransport:
             messages=[msgspec.Raw(entry.payload) for entry in told],
             collapsed=len(answer.entries) - len(told),
             next_poll_ms=pause(answer, wait, idle),
+            lag_seconds=self._admission.engine.freshness.lag(),
             snapshot=opening.snapshot,
         )
 

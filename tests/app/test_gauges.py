@@ -3,12 +3,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from relayd.app.gauges import Lag, register
+from relayd.app.gauges import register
 from relayd.ports import SourceState
 from relayd.relay.engine import Engine
 from relayd.telemetry.metrics import Metrics
 from relayd.testing.sources import FakeSource
-from relayd.testing.world import FakeClock
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.raw import upgraded
 from tests.harness.viewer import log, watch
@@ -84,51 +83,6 @@ def engine_of(relay: InsideRelay, **others: object) -> Engine:
     """Return a relay's engine with another clock or source."""
     fields = {name: getattr(relay.rooms.engine, name) for name in Engine.__struct_fields__}
     return Engine(**{**fields, **others})
-
-
-async def test_lag_is_time_since_the_relay_was_level(tmp_path: Path) -> None:
-    """Not the age of the last event: a quiet log is no late one."""
-    clock, source = FakeClock(), Behind()
-    async with inside(tmp_path) as relay:
-        lag = Lag(engine_of(relay, clock=clock, source=source))
-        clock.advance(5)
-        assert 0 == lag.seconds()
-        source.be(head_offset=3)
-        clock.advance(7)
-        assert 7 == lag.seconds()
-        source.be(head_offset=None)
-        assert 0 == lag.seconds()
-
-
-async def test_a_source_that_is_away_or_catches_up_is_behind(tmp_path: Path) -> None:
-    """How far nobody can tell; but since when."""
-    clock, source = FakeClock(), Behind()
-    async with inside(tmp_path) as relay:
-        lag = Lag(engine_of(relay, clock=clock, source=source))
-        assert 0 == lag.seconds()
-        source.be(connected=False, caught_up=False)
-        clock.advance(40)
-        assert 40 == lag.seconds()
-        source.be(connected=True)
-        clock.advance(2)
-        assert 42 == lag.seconds()
-        source.be(caught_up=True)
-        assert 0 == lag.seconds()
-
-
-async def test_lag_is_looked_at_when_nobody_scrapes(tmp_path: Path) -> None:
-    """Else the first look after an hour would call a fresh lag an hour old."""
-    async with inside(tmp_path) as relay:
-        clock, source = FakeClock(), Behind()
-        lag = Lag(engine_of(relay, clock=clock, source=source))
-        clock.advance(3_600)
-        looking = asyncio.create_task(lag.run())
-        await asyncio.sleep(0)
-        source.be(connected=False)
-        clock.advance(1)
-        assert 1 == lag.seconds()
-        looking.cancel()
-        await asyncio.wait({looking})
 
 
 async def test_a_consumer_is_up_when_it_gets_what_there_is(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from relayd.relay.admission import Admission, Handshake
 from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
+from relayd.relay.freshness import Freshness
 from relayd.relay.intake import SLICE_BODIES, Intake
 from relayd.relay.keeper import BACKLOG, Keeper
 from relayd.relay.limits import Limits
@@ -75,6 +76,7 @@ class Reading:
             limits=limits,
             turnstile=Turnstile(),
             copies=Copies(),
+            freshness=Freshness(source, self.log, clock),
         )
         self.keeper = Keeper(past, None, replays=True, observer=self.observer, clock=clock, limits=limits)
         self.intake = Intake(self.engine, NativeDialect(), self.keeper, Redactor())

@@ -20,6 +20,7 @@ from relayd.relay.admission import Admission, Handshake
 from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
+from relayd.relay.freshness import Freshness
 from relayd.relay.hearing import hear
 from relayd.relay.keeper import Keeper
 from relayd.relay.limits import Limits
@@ -123,6 +124,7 @@ class Relay:
             limits=limits,
             turnstile=Turnstile(),
             copies=Copies(),
+            freshness=Freshness(source, self.log, self.clock),
         )
         self.keeper: Keeper
         self.admission = Admission(self.engine)

@@ -1,5 +1,7 @@
 """What a viewer says, and what it is answered."""
 
+import asyncio
+
 import pytest
 
 from relayd.core.access import Decision, Viewer
@@ -33,7 +35,7 @@ async def test_json_is_answered_with_how_fresh_the_viewer_is(relay: Relay) -> No
 
 
 async def test_a_relay_that_lags_does_not_say_that_it_is_level(relay: Relay) -> None:
-    """It can't know by how much."""
+    """It says since when it is not; if it never was, it can't know."""
     viewer = await relay.watches(None)
     relay.says("a")
     relay.source.say(b"1", b"2")
@@ -41,6 +43,12 @@ async def test_a_relay_that_lags_does_not_say_that_it_is_level(relay: Relay) -> 
     pong = viewer.of("pong")[-1]
     assert "lag_seconds" not in pong
     assert "cursor" not in pong
+    relay.says("b")
+    await viewer.says({"type": "ping"})
+    relay.source.connected = False
+    await asyncio.sleep(3)
+    await viewer.says({"type": "ping"})
+    assert [0, pytest.approx(3, abs=0.1)] == [pong["lag_seconds"] for pong in viewer.of("pong")[1:]]
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"type":1}', '{"type":"filter"}', '{"type":"subscribe"}'])
