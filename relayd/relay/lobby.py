@@ -107,10 +107,12 @@ class Lobby:
     async def empty(self, seconds: float) -> None:
         """End all sessions and polls with RESTARTING, spread over the time, each told when to come back."""
         everybody: list[Session | Poll] = [*self, *self._polls]
-        step = seconds / max(1, len(everybody))
+        step, began = seconds / max(1, len(everybody)), self._engine.clock.monotonic()
         for number, one in enumerate(everybody):
             if number and step > 0:
-                await asyncio.sleep(step)
+                late = self._engine.clock.monotonic() - (began + number * step)
+                # What took longer is caught up with, or the service manager would lose its patience; but not at once.
+                await asyncio.sleep(max(step / 2, -late))
             send_away(one, left=seconds - number * step, number=number)
         # Those who were at the door when the list was made.
         for number, late in enumerate([*self, *self._polls]):

@@ -93,6 +93,20 @@ async def test_an_end_is_spread_and_says_when_to_come_back(relay: Relay) -> None
     assert 0 == len(relay.lobby)
 
 
+async def test_an_end_that_is_late_is_caught_up_with_at_twice_the_pace(relay: Relay) -> None:
+    """The time was given by the service manager; and those who are left must not all be closed at once."""
+    viewers = [await relay.watches() for _ in range(10)]
+    began = relay.clock.monotonic()
+    left: list[float] = []
+    for viewer in viewers:
+        viewer.session.ended.add_done_callback(lambda _: left.append(relay.clock.monotonic() - began))
+    # The first takes its time.
+    viewers[0].session.ended.add_done_callback(lambda _: relay.clock.advance(5))
+    await relay.lobby.empty(20)
+    await settle()
+    assert [0, 5, 6, 7, 8, 10, 12, 14, 16, 18] == pytest.approx(left, abs=0.01)
+
+
 async def test_an_empty_lobby_ends_at_once(relay: Relay) -> None:
     """And so does one that has no time."""
     began = relay.clock.monotonic()
