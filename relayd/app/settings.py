@@ -56,6 +56,8 @@ def limits_of(config: Config) -> Limits:
         stuck_seconds=server.stuck_seconds,
         grace_seconds=config.auth.grace_seconds,
         drain_seconds=server.drain_seconds,
+        peers=server.peers,
+        away_seconds=server.away_seconds,
         commit_seconds=journal.commit_ms / 1000,
         commit_bytes=journal.commit_kib * 1024,
         journal_patience_seconds=journal.patience_seconds,

@@ -54,6 +54,18 @@ class Server(Table):
         description="Seconds over which connections are ended at shutdown, so that not all viewers come back at once. "
         "Keep it below the stop timeout of the service manager.",
     )
+    peers: bool = Field(
+        default=False,
+        description="Other relays of the same log stand behind the same proxy. Whoever is sent away then comes back in "
+        "a moment, to one of them, instead of waiting until this one has restarted.",
+    )
+    away_seconds: float = Field(
+        default=60,
+        ge=1,
+        le=86_400,
+        description="Seconds that a viewer stays with a relay whose log is out of reach, at least; then it is sent to "
+        "the peers. Without peers it stays.",
+    )
     heartbeat_seconds: float = Field(
         default=25,
         ge=1,

@@ -29,6 +29,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     grace_seconds: float = 10
     """How long a connection outlives its token."""
     drain_seconds: float = 20
+    peers: bool = False
+    """Other relays of this log take the viewers that this one sends away."""
+    away_seconds: float = 60
+    """How long a viewer stays with a relay whose log is out of reach, where it has peers."""
     ahead_seconds: float = 5
     """How long a viewer may wait for a replica that lags behind its cursor."""
     commit_seconds: float = 0.25

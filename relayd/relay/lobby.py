@@ -18,7 +18,12 @@ __all__ = ["Lobby"]
 
 SLOT_SECONDS = 0.25
 
+SOON_MS = 1_000
+"""Whoever is sent away comes back after this at the earliest."""
+
 RESTARTING = "this relay is restarting; come back with your cursor"
+
+AWAY = "this relay's log is out of reach; come back with your cursor, to another relay"
 
 
 class Lobby:
@@ -85,10 +90,11 @@ class Lobby:
             await asyncio.sleep(self._engine.limits.heartbeat_seconds / len(self._slots))
             slot = self._slots[self._next]
             self._next = (self._next + 1) % len(self._slots)
-            # It is as exact as it is often asked.
-            self._engine.freshness.lag()
+            # Asked in each turn, whether anybody is there or not: it is as exact as it is often asked.
+            away = self._engine.freshness.away()
             for session in list(slot):
                 self._visit(session)
+                self._hand_over(session, away)
 
     def _visit(self, session: Session) -> None:
         now, limits = self._engine.clock.monotonic(), self._engine.limits
@@ -104,6 +110,13 @@ class Lobby:
             return
         session.beat()
 
+    def _hand_over(self, session: Session, away: float) -> None:
+        """Send a viewer to the peers when it has waited with this relay for long enough: here it would hear nothing."""
+        limits = self._engine.limits
+        # Its own time counts, too: were the log away for all relays, viewers would else be sent round in circles.
+        if limits.peers and min(away, session.age()) >= limits.away_seconds:
+            session.close(Disconnect.OVERLOADED, AWAY, SOON_MS)
+
     async def empty(self, seconds: float) -> None:
         """End all sessions and polls with RESTARTING, spread over the time, each told when to come back."""
         everybody: list[Session | Poll] = [*self, *self._polls]
@@ -113,21 +126,21 @@ class Lobby:
                 late = self._engine.clock.monotonic() - (began + number * step)
                 # What took longer is caught up with, or the service manager would lose its patience; but not at once.
                 await asyncio.sleep(max(step / 2, -late))
-            send_away(one, left=seconds - number * step, number=number)
+            self._send_away(one, left=seconds - number * step, number=number)
         # Those who were at the door when the list was made.
         for number, late in enumerate([*self, *self._polls]):
-            send_away(late, left=0, number=number)
+            self._send_away(late, left=0, number=number)
         # A session's end is noticed in the loop's next turn.
         await asyncio.sleep(0)
         if self._farewells:
             await asyncio.wait(self._farewells)
 
-
-def send_away(one: Session | Poll, *, left: float, number: int) -> None:
-    """Tell a viewer to come back when the relay has restarted, which it does in `left` seconds."""
-    if isinstance(one, Poll):
-        one.end(Disconnect.RESTARTING, RESTARTING)
-        return
-    # Those who leave early wait longer, so that nobody comes back to a relay that is still going.
-    retry = int(1_000 * (left + 1 + (number % 10) / 10))
-    one.close(Disconnect.RESTARTING, RESTARTING, retry)
+    def _send_away(self, one: Session | Poll, *, left: float, number: int) -> None:
+        """Tell a viewer to come back: to a peer soon, to this relay when it has restarted, in `left` seconds."""
+        if isinstance(one, Poll):
+            one.end(Disconnect.RESTARTING, RESTARTING)
+            return
+        # Those who leave early wait longer, so that nobody comes back to a relay that is still going.
+        wait = 0 if self._engine.limits.peers else left
+        # Not all of a second's at the same moment.
+        one.close(Disconnect.RESTARTING, RESTARTING, int(1_000 * wait) + SOON_MS + 100 * (number % 10))

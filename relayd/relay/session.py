@@ -191,6 +191,10 @@ class Session:
         # The tail ends where the opening was taken, even if its last entries were not wanted.
         subscription.passed = passed
 
+    def age(self) -> float:
+        """Return for how many seconds the viewer has been here."""
+        return self.engine.clock.monotonic() - self._began
+
     # -- signs of life ------------------------------------------------------------------------------------------
 
     def count_frame(self) -> bool:
@@ -291,6 +295,6 @@ class Session:
             "user": self.grant.viewer.user,
             "project_id": self.grant.project_id,
             "remote": self.grant.remote,
-            "seconds": round(self.engine.clock.monotonic() - self._began, 3),
+            "seconds": round(self.age(), 3),
             "frames_in": self.frames_in,
         }

@@ -24,6 +24,7 @@ class Upstream:
         self.requests: list[web.Request] = []
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
+        self.full = False
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
         self.server = TestServer(app)
@@ -31,6 +32,8 @@ class Upstream:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         self.asked.set()
+        if self.full:
+            return web.json_response({"who": self.name, "code": "FULL"}, status=503, headers={"Retry-After": "7"})
         if request.path.startswith("/ws/"):
             return await self._echo(request)
         if request.path.endswith("/stream"):
@@ -144,6 +147,33 @@ async def test_a_long_poll_is_held(viewer: ClientSession, relayd: Upstream) -> N
     assert not poll.done()
     relayd.go_on.set()
     assert (await poll)["who"] == "relayd"
+
+
+async def test_who_says_later_or_is_away_is_passed_over(tmp_path: Path, relayd: Upstream) -> None:
+    """Sockets and questions go to the next relay; when that says the same, the viewer reads it."""
+    other = Upstream("other")
+    async with other.server:
+        upstreams = [f"127.0.0.1:{one.server.port}" for one in (relayd, other)]
+        with PrivateNginx(tmp_path / "nginx", relayd=[*upstreams, "127.0.0.1:1"]) as nginx:
+            async with ClientSession(nginx.https, connector=TCPConnector(ssl=nginx.tls)) as viewer:
+                assert {"relayd", "other"} == {(await _get(viewer, f"{PUBLIC}/projects"))["who"] for _ in range(6)}
+        with PrivateNginx(tmp_path / "nginx", relayd=upstreams) as nginx:
+            async with ClientSession(nginx.https, connector=TCPConnector(ssl=nginx.tls)) as viewer:
+                relayd.full = True
+                assert {"other"} == {(await _get(viewer, f"{PUBLIC}/projects"))["who"] for _ in range(4)}
+                for _ in range(2):
+                    async with viewer.ws_connect("/ws/admin/agent-swarm/p-1") as socket:
+                        await socket.send_str("hi")
+                        assert "other:hi" == await socket.receive_str()
+                # What was sent may have been done: it is not sent again.
+                asked = len(relayd.requests)
+                answers = sorted([await _status(viewer, f"{PUBLIC}/tickets") for _ in range(2)])
+                assert [(200, "", ""), (503, "FULL", "7")] == answers
+                assert asked + 1 == len(relayd.requests)
+                other.full = True
+                async with viewer.get(f"{PUBLIC}/projects") as response:
+                    assert (503, "7") == (response.status, response.headers["Retry-After"])
+                    assert "FULL" == (await response.json())["code"]
 
 
 @pytest.mark.parametrize("prefix", ["/v1", "/api/v1"])

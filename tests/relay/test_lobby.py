@@ -107,6 +107,49 @@ async def test_an_end_that_is_late_is_caught_up_with_at_twice_the_pace(relay: Re
     assert [0, 5, 6, 7, 8, 10, 12, 14, 16, 18] == pytest.approx(left, abs=0.01)
 
 
+async def test_where_there_are_peers_nobody_waits_for_the_restart() -> None:
+    """The closes are spread as ever; whoever is sent away finds another relay a second later."""
+    relay = await Relay.begin(peers=True)
+    viewers = [await relay.watches() for _ in range(12)]
+    await relay.lobby.empty(20)
+    waits = [viewer.session.ended.result().retry_after_ms for viewer in viewers]
+    assert [*range(1_000, 2_000, 100), 1_000, 1_100] == waits
+    await relay.end()
+
+
+async def test_who_hears_nothing_here_is_sent_to_the_peers() -> None:
+    """Once the log has been out of reach for long enough; one who has just come may read what is here."""
+    relay = await Relay.begin(peers=True, away_seconds=60, stuck_seconds=1e6)
+    turning = asyncio.create_task(relay.lobby.turn())
+    early = await relay.watches(wire=FakeWire(answers=False))
+    await asyncio.sleep(30)
+    assert_stays(early)
+    relay.source.connected = False
+    await asyncio.sleep(50)
+    late = await relay.watches(wire=FakeWire(answers=False))
+    assert_stays(early)
+    await asyncio.sleep(10 + relay.engine.limits.heartbeat_seconds)
+    assert_leaves(early, Disconnect.OVERLOADED)
+    ending = early.session.ended.result()
+    assert (1_000, True) == (ending.retry_after_ms, "to another relay" in ending.sentence)
+    assert_stays(late)
+    # A relay that has only to catch up needs no help.
+    relay.source.connected, relay.source.caught_up = True, False
+    await asyncio.sleep(100)
+    assert_stays(late)
+    turning.cancel()
+    await asyncio.wait({turning})
+    await relay.end()
+
+
+async def test_a_relay_without_peers_keeps_its_viewers(beating: Relay) -> None:
+    """Wherever they went, they would come back to it."""
+    viewer = await beating.watches(wire=FakeWire(answers=False))
+    beating.source.connected = False
+    await asyncio.sleep(3_600)
+    assert_stays(viewer)
+
+
 async def test_an_empty_lobby_ends_at_once(relay: Relay) -> None:
     """And so does one that has no time."""
     began = relay.clock.monotonic()
