@@ -27,9 +27,9 @@ from tests.harness.load import FILTERS, Load, Wanted, everything
 from tests.harness.nginx import PrivateNginx
 from tests.harness.proxy import Proxy
 from tests.harness.rabbitmq import PrivateRabbit
-from tests.harness.replicas import InTurn, ways_through
 from tests.harness.settled import Addresses, Event, Tables, merged
 from tests.harness.stream import Stream
+from tests.harness.turns import InTurn, ways_through
 from tests.harness.viewer import Viewer, log, refused, watch
 
 BARE: Tables = {"journal": {"path": ""}}

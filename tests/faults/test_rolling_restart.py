@@ -19,7 +19,7 @@ from tests.harness.audience import Audience, Onlooker, Pause
 from tests.harness.daemon import PrivateRelay
 from tests.harness.load import Load, Publishing
 from tests.harness.nginx import PrivateNginx
-from tests.harness.replicas import ways_through
+from tests.harness.turns import ways_through
 
 
 @dataclass(frozen=True)

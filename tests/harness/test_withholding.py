@@ -22,7 +22,7 @@ async def test_only_messages_stay_away(rabbitmq: PrivateRabbit, amqp_url: str) -
         connection = await aiormq.connect(url)
         channel = await connection.channel()
         await channel.queue_declare("withheld")
-        await channel.basic_consume("withheld", hear, no_ack=True)
+        consuming = await channel.basic_consume("withheld", hear, no_ack=True)
         await channel.basic_publish(b"before", routing_key="withheld")
         await until(lambda: heard == [b"before"])
         proxy.withholds = True
@@ -33,7 +33,7 @@ async def test_only_messages_stay_away(rabbitmq: PrivateRabbit, amqp_url: str) -
         assert 0 == (await channel.queue_declare("withheld", passive=True)).message_count
         another = await aiormq.connect(url)
         fresh = await another.channel()
-        await channel.basic_cancel(next(iter(channel.consumers)))
+        await channel.basic_cancel(str(consuming.consumer_tag))
         await fresh.basic_consume("withheld", hear, no_ack=True)
         await fresh.basic_publish(b"after", routing_key="withheld")
         await until(lambda: heard == [b"before", b"after"])
