@@ -4,16 +4,13 @@ from collections.abc import Sequence
 
 from relayd.dialects.delivery import CANARY_HEADER, Claimant, Delivery, Dialect, Item, Reason
 
-__all__ = ["DIALECT_HEADER", "KEPT_BYTES", "MAX_BODY_BYTES", "Detector"]
+__all__ = ["DIALECT_HEADER", "MAX_BODY_BYTES", "Detector"]
 
 DIALECT_HEADER = "x-relayd-dialect"
 """A producer's own word for what it speaks; it beats every guess."""
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """Largest body."""
-
-KEPT_BYTES = 64 * 1024
-"""What is kept of a larger one, to see whose it is."""
 
 NATIVE = "native"
 
@@ -41,11 +38,8 @@ class Detector:
             # Before any dialect: whatever speaks here, nobody is to be told of it, and nobody to take it for poison.
             return []
         if len(delivery.body) > MAX_BODY_BYTES:
-            detail = (
-                f"a body of {len(delivery.body)} bytes; {MAX_BODY_BYTES} are the most, send several; "
-                f"of this one the first {KEPT_BYTES} bytes are kept"
-            )
-            return [rejected(delivery, Reason.BODY_TOO_LARGE, detail, delivery.body[:KEPT_BYTES])]
+            detail = f"a body of {len(delivery.body)} bytes; {MAX_BODY_BYTES} are the most, send several"
+            return [rejected(delivery, Reason.BODY_TOO_LARGE, detail, delivery.body)]
         named = delivery.headers.get(DIALECT_HEADER)
         if named is None:
             return self._claimed(delivery).feed(delivery)
