@@ -5,10 +5,10 @@ import re
 import aiormq
 from aiormq.abc import AbstractConnection
 
-from relayd.rabbitmq.connection import Missing, close, connect, telling_lost
+from relayd.rabbitmq.connection import Lost, Missing, close, connect, telling_lost
 from relayd.rabbitmq.settings import RabbitSettings
 
-__all__ = ["TopologyError", "check", "declare", "setup"]
+__all__ = ["Other", "TopologyError", "check", "declare", "setup"]
 
 INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)' for (queue|exchange) '([^']*)'")
 
@@ -22,6 +22,10 @@ SETTING_OF = {
 EVERYTHING = "#"
 
 
+class Other(Lost):
+    """Exchange or queue exist with other arguments than configured; the message names them and the mend."""
+
+
 class TopologyError(Exception):
     """Something on the broker is missing or other than configured; the message names it and the mend."""
 
@@ -31,6 +35,8 @@ async def setup(url: str, settings: RabbitSettings) -> None:
     connection = await connect(settings.at(url), name="relayd setup")
     try:
         await declare(connection, settings)
+    except Other as error:
+        raise TopologyError(str(error)) from error
     except Missing as error:
         raise TopologyError(explain(str(error))) from error
     finally:
@@ -38,12 +44,18 @@ async def setup(url: str, settings: RabbitSettings) -> None:
 
 
 async def declare(connection: AbstractConnection, settings: RabbitSettings) -> None:
-    """Declare exchange, stream queue and binding on a connection; raises Missing when they exist otherwise, or Lost."""
-    with telling_lost():
-        channel = await connection.channel(publisher_confirms=False)
-        await channel.exchange_declare(settings.exchange, exchange_type="topic", durable=True)
-        await channel.queue_declare(settings.queue, durable=True, arguments=settings.queue_arguments)
-        await channel.queue_bind(settings.queue, settings.exchange, EVERYTHING)
+    """Declare exchange, stream queue and binding on a connection; raises Other, Missing, or Lost."""
+    try:
+        with telling_lost():
+            channel = await connection.channel(publisher_confirms=False)
+            await channel.exchange_declare(settings.exchange, exchange_type="topic", durable=True)
+            await channel.queue_declare(settings.queue, durable=True, arguments=settings.queue_arguments)
+            await channel.queue_bind(settings.queue, settings.exchange, EVERYTHING)
+    except Missing as error:
+        # A broker that starts refuses, too, and with the same code.
+        if INEQUIVALENT.search(str(error)) is None:
+            raise
+        raise Other(explain(str(error))) from error
     await close(channel)
 
 
