@@ -16,6 +16,7 @@ from aiormq.connection import TCPTransportFactory, TLSTransportFactory
 from yarl import URL
 
 from relayd.rabbitmq.careful import CarefulTransport
+from relayd.rabbitmq.names import RememberingTransport
 from relayd.rabbitmq.settings import RabbitSettings
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "connect",
     "ended",
     "telling_lost",
+    "way",
     "why_closed",
     "why_ended",
 ]
@@ -88,10 +90,22 @@ def telling_lost() -> Iterator[None]:
         raise Lost("the connection was closed") from None
 
 
-async def connect(settings: RabbitSettings, *, careful: bool = False, name: str = "relayd") -> AbstractConnection:
+def way(settings: RabbitSettings) -> RememberingTransport:
+    """Return the way to the broker; what is kept of it over several connections helps the later ones."""
+    secure = settings.url.get_secret_value().startswith("amqps:")
+    return RememberingTransport(TLSTransportFactory() if secure else TCPTransportFactory())
+
+
+async def connect(
+    settings: RabbitSettings,
+    *,
+    by: aiormq.TransportFactory | None = None,
+    careful: bool = False,
+    name: str = "relayd",
+) -> AbstractConnection:
     """Return an open connection, `careful` about messages that the library can't decode; raises Lost."""
     url = URL(settings.url.get_secret_value()).update_query(heartbeat=str(settings.heartbeat), name=name)
-    plain = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+    plain = by or way(settings)
     with telling_lost():
         connection = aiormq.Connection(url, transport_factory=CarefulTransport(plain) if careful else plain)
         async with asyncio.timeout(settings.connect_seconds):

@@ -6,7 +6,8 @@ message handed on, inclusive, and `resume` tells whether the log is still the sa
 Law 2: a queue that is missing after a reconnect is a broker that is starting.  It is asked for again and again and
 never declared: an empty log in the place of a full one would make a loss out of a wait.
 Law 3: what arrived and was not handed on stays in memory over a reconnect; the next subscription waits until it is
-gone, so that memory never holds more than one prefetch.
+gone, so that memory never holds more than one prefetch.  Nor more bytes than `backlog_mib`, but for the message that
+goes beyond it.
 """
 
 import asyncio
@@ -21,12 +22,13 @@ from relayd.ports import Clock, LogBreak, Observer, Position, Receipt, SourceSta
 from relayd.protocol.cursor import fingerprint, identity
 from relayd.rabbitmq.backoff import Backoff
 from relayd.rabbitmq.canary import Canary
-from relayd.rabbitmq.connection import Lost, Stalled, Unreadable, close, connect, ended, why_ended
+from relayd.rabbitmq.connection import Lost, Stalled, Unreadable, close, connect, ended, way, why_ended
 from relayd.rabbitmq.health import Health
 from relayd.rabbitmq.resume import Resumption, resume
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.rabbitmq.subscription import Subscription, edge
 from relayd.rabbitmq.topology import declare
+from relayd.rabbitmq.valve import Valve, ValvedTransport
 from relayd.rabbitmq.watchdog import Watchdog
 
 __all__ = ["RabbitSource"]
@@ -51,9 +53,11 @@ class RabbitSource:
         self.log = f"rabbitmq:{settings.vhost}:{settings.queue}"
         self._settings = settings
         self._clock = clock
+        self._way = way(settings)
         self._identity = identity(self.log)
         self._health = Health(settings, clock.monotonic)
         self._queue: deque[Delivery | LogBreak] = deque()
+        self._valve = Valve(settings.backlog_mib * 2**20)
         self._unsettled: deque[tuple[Subscription, int]] = deque()
         self._current: Subscription | None = None
         self._news = asyncio.Event()
@@ -105,6 +109,7 @@ class RabbitSource:
             raise RuntimeError("this source is being read already; close the first reader")
         self._reading = True
         self._queue.clear()
+        self._valve.empty()
         self._unsettled.clear()
         self._last = position
         self._from_first = False
@@ -139,6 +144,7 @@ class RabbitSource:
                     return head
                 break
             batch.append(head)
+            self._valve.went(len(head.body))
             queue.popleft()
         self._health.handed_on(batch[-1].offset, batch[-1].received_at)
         return batch
@@ -150,7 +156,9 @@ class RabbitSource:
         while True:
             attached = False
             try:
-                connection = await connect(self._settings, careful=careful)
+                self._valve.open()
+                by = ValvedTransport(self._way, self._valve)
+                connection = await connect(self._settings, by=by, careful=careful)
                 try:
                     if create:
                         await declare(connection, self._settings)
@@ -165,6 +173,8 @@ class RabbitSource:
                     raise why_ended(connection, lost) from lost
                 finally:
                     self._current = None
+                    # The broker's farewell is read in any case.
+                    self._valve.open()
                     await close(connection)
             except Lost as lost:
                 self._health.lost(lost)
@@ -210,6 +220,7 @@ class RabbitSource:
             if not delivery.body:
                 self._canary.arrived(delivery)
             self._queue.append(delivery)
+            self._valve.came(len(delivery.body))
             self._unsettled.append((subscription, tag))
             self._last = delivery
             self._news.set()

@@ -50,7 +50,9 @@ class RabbitSettings(BaseModel):
     """Declare exchange, queue and binding at the first connection; otherwise a missing queue is only reported."""
 
     prefetch: Annotated[int, Field(ge=1, le=65_535)] = 2_000
-    """Messages that may be on their way and unacknowledged; bounds memory together with their size."""
+    """Messages that may be on their way and unacknowledged."""
+    backlog_mib: Annotated[int, Field(ge=1, le=1_048_576)] = 64
+    """MiB of messages that may wait to be taken in; beyond it no more is read, and the broker waits."""
     ack_every: Annotated[int, Field(ge=1, le=65_535)] = 500
     """Acknowledge after that many messages …"""
     ack_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
