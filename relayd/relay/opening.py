@@ -121,7 +121,8 @@ async def open_subscription(
     state, modern = subscription.project.state, subscription.follower.encoding.modern
     snapshot = state.as_dict() if modern and state.counts else None
     words = spoken(state, engine.clock.now()) if not modern else ()
-    newest = await engine.past.tail(subscription.project, tail, subscription.selection)
+    # Who was told of what is missing goes on without a hole from there.
+    newest = await engine.past.tail(subscription.project, tail, subscription.selection, whole=verdict is not None)
     subscription.passed, subscription.index = newest.passed, None
     return Opening(
         replay="gap" if verdict is not None else "tail" if newest.entries else "none",

@@ -107,12 +107,16 @@ class Past:
         # Only now: a floor that rose while the rows were read makes them a part, and a part is never called whole.
         return None if floor is not None and after < floor.place else entries
 
-    async def tail(self, project: Watched, count: int, selection: Selection) -> Tail:
-        """Return up to `count` of the newest entries that the selection lets pass; raises JournalError."""
+    async def tail(self, project: Watched, count: int, selection: Selection, *, whole: bool = False) -> Tail:
+        """
+        Return up to `count` of the newest entries that the selection lets pass; raises JournalError.
+
+        History may reach over a hole in the log; a `whole` tail begins behind it.
+        """
         timeline = project.timeline
         held = timeline.slice(timeline.base, timeline.end)
         # Taken before the first await: what is recorded from here on comes after the tail.
-        floor = self.log.floor_of(project.id)
+        floor, hole = self.log.floor_of(project.id), self.log.floor
         reached = (BELOW_ALL, timeline.bottom, held[-1].place if held else None, None if floor is None else floor.place)
         passed = Passed(max(place for place in reached if place is not None), self.log.head_cursor())
         older: Sequence[Entry] = ()
@@ -122,6 +126,8 @@ class Past:
             before = held[0].place if held else just_after(passed.place)
             older = await self.journal.read(project.id, before=before, limit=limit, newest=True)
         entries = [*older, *held]
+        if whole and hole is not None and not hole.fingerprint:
+            entries = [entry for entry in entries if entry.place > hole.place]
         wanted = list(select(selection, entries))[-count:] if count else []
         cursor = self._cursor_before(project, entries, wanted[0]) if wanted else passed.cursor
         return Tail(wanted, cursor, passed)

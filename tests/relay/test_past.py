@@ -253,9 +253,9 @@ async def test_retention_that_fails_is_told_and_drops_nothing(relay: Relay) -> N
 # -- tails ----------------------------------------------------------------------------------------------------------
 
 
-async def tail_of(relay: Relay, count: int, selection: Selection = EVERYTHING) -> Tail:
+async def tail_of(relay: Relay, count: int, selection: Selection = EVERYTHING, *, whole: bool = False) -> Tail:
     """Return the tail of the project."""
-    return await relay.past.tail(await relay.past.open("p"), count, selection)
+    return await relay.past.tail(await relay.past.open("p"), count, selection, whole=whole)
 
 
 async def test_a_tail_is_the_newest_that_are_wanted(relay: Relay) -> None:
@@ -330,6 +330,24 @@ async def test_a_tail_in_front_of_a_hole_passes_the_hole(relay: Relay) -> None:
     assert [entry] == list(tail.entries)
     assert relay.log.floor is not None
     assert relay.log.floor.place == tail.passed.place > Place(0, 0)
+
+
+@pytest.mark.parametrize("cause", ["truncated", "recreated"])
+async def test_a_whole_tail_begins_behind_a_hole(relay: Relay, cause: str) -> None:
+    """Who was told that something is missing is not left to guess where."""
+    relay.says("a")
+    relay.breaks(cause)
+    assert [] == list((await tail_of(relay, 10, whole=True)).entries)
+    entries = [relay.says(text)[0] for text in "bcd"]
+    assert entries == list((await tail_of(relay, 10, whole=True)).entries)
+    assert 4 == len((await tail_of(relay, 10)).entries)
+
+
+async def test_what_was_dropped_is_no_hole(relay: Relay) -> None:
+    """What memory holds of it still goes on up to the newest."""
+    entries = [relay.says(text)[0] for text in "abc"]
+    relay.log.raise_floor(None, Floor(entries[1].place, decode(entries[1].cursor).fingerprint))
+    assert entries == list((await tail_of(relay, 10, whole=True)).entries)
 
 
 async def test_a_project_of_others_is_not_in_it(relay: Relay) -> None:
