@@ -8,6 +8,7 @@ VENV   ?= .venv
 CONFIG ?= config/development.toml
 PYTEST ?=
 BENCH  ?=
+FAULTS ?=
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +18,7 @@ SHELL := bash
 # -qq: what a machine's own pip configuration makes pip warn about is no concern of this project; errors still show.
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
 
-.PHONY: help run test check docs long bench lock clean
+.PHONY: help run test check docs long faults bench lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-8s%s\n' "$$name" "$$text"; done
@@ -41,6 +42,9 @@ docs: $(VENV)/dev.stamp ## Write the documents that are made out of the code
 
 long: install-missing $(VENV)/dev.stamp ## The tests that take minutes
 	$(VENV)/bin/python -m pytest -m long --timeout 1800 $(PYTEST) </dev/null
+
+faults: install-missing $(VENV)/dev.stamp ## Every fault, and long random courses of them (FAULTS="--seed 42 --minutes 10 --kills 100")
+	$(VENV)/bin/python -m pytest tests/faults -m "long or not long" --timeout 7200 -s $(FAULTS) $(PYTEST) </dev/null
 
 bench: $(VENV)/bench.stamp ## Measure it beside the limit and its peers (BENCH="--quick --rows delivery"; see --help)
 	@scripts/install-bench

@@ -256,17 +256,36 @@ class Audience:
 
     async def until_present(self, *, seconds: float = 30) -> None:
         """Return when all of them are connected; raises what one of them raised, or AssertionError when time is up."""
-        await self._until(lambda: all(one.present for one in self.onlookers), "not connected", seconds)
+        await self.until(lambda: all(one.present for one in self.onlookers), "not connected", seconds)
 
     async def until_seen(self, keys: int, *, seconds: float = 60) -> None:
         """Return when they saw so many events, all together; raises like `until_present`."""
-        await self._until(lambda: self.events >= keys, f"{keys} events not seen", seconds)
+        await self.until(lambda: self.events >= keys, f"{keys} events not seen", seconds)
 
     async def until_done(self, *, seconds: float = 60) -> None:
         """Return when all of them saw their last event; raises what one raised, or AssertionError when time is up."""
-        await self._until(lambda: all(task.done() for task in self._tasks), "not done", seconds)
+        await self.until(lambda: all(task.done() for task in self._tasks), "not done", seconds)
+        self.ask()
+
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        """Return when a condition holds; raises what one of them raised, or AssertionError when time is up."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while not condition():
+            self.ask()
+            late = [
+                f"{one.name} lacks {sorted(one.unfinished)[:3]}"
+                for one, task in zip(self.onlookers, self._tasks, strict=True)
+                if not task.done()
+            ]
+            assert loop.time() < deadline, f"{what} after {seconds:g} s: {late[:5]} of {len(late)}"
+            await asyncio.sleep(0.02)
+
+    def ask(self) -> None:
+        """Raise what one of them raised, if one did."""
         for task in self._tasks:
-            task.result()
+            if task.done():
+                task.result()
 
     def broken(self, published: Published) -> dict[str, str]:
         """Return what the checker says of everybody who missed something or was told a gap, by `viewer/project`."""
@@ -281,18 +300,3 @@ class Audience:
             for one in onlookers
             for project_id, seen in one.seen.items()
         }
-
-    async def _until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while not condition():
-            for task in self._tasks:
-                if task.done():
-                    task.result()
-            late = [
-                f"{one.name} lacks {sorted(one.unfinished)[:3]}"
-                for one, task in zip(self.onlookers, self._tasks, strict=True)
-                if not task.done()
-            ]
-            assert loop.time() < deadline, f"{what} after {seconds:g} s: {late[:5]} of {len(late)}"
-            await asyncio.sleep(0.02)

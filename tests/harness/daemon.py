@@ -10,7 +10,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -76,6 +77,15 @@ class PrivateRelay(Whole, Addresses):
     async def __aexit__(self, *_: object) -> None:
         """Kill it and remove what it wrote."""
         await asyncio.to_thread(self.close)
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[Self]:
+        """Start it, ready or not, and kill it at the end, instead of `async with` the relay itself."""
+        try:
+            await self.start_async(ready=False)
+            yield self
+        finally:
+            await asyncio.to_thread(self.close)
 
     # -- its life -----------------------------------------------------------------------------------------------
 

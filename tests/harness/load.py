@@ -73,6 +73,7 @@ class Publishing:
 
     def __init__(self, load: Load, amqp: str, folder: Path, *, rate: int, batch: int) -> None:
         self.load = load
+        self.batch = batch
         self.journal = folder / "confirmed.ndjson"
         self.process = Process(
             [
@@ -135,9 +136,31 @@ class Publishing:
         assert self.process.child is not None
         status = await asyncio.to_thread(self.process.child.wait)
         assert status == 0, self.process.output
-        confirmed: dict[str, list[Key]] = {project_id: [] for project_id in self.load.projects}
-        for line in self.journal.read_text(encoding="utf-8").splitlines():
-            event = json.loads(line)
-            confirmed[event["project_id"]].append((event["project_id"], event["seq"]))
-        assert {project_id: self.load.keys(project_id) for project_id in self.load.projects} == confirmed
+        assert {project_id: self.load.keys(project_id) for project_id in self.load.projects} == self._noted()
         return self.process.output.strip()
+
+    async def stop(self) -> tuple[Load, set[Key]]:
+        """
+        End it in the middle, and return what it has published and those keys of it that nobody confirmed.
+
+        Raises AssertionError when it has ended before, or has not confirmed in order.
+        """
+        assert self.process.alive, self.process.output
+        await asyncio.to_thread(self.process.stop)
+        # One body at most was on its way, or half noted.
+        load = Load(self.confirmed + self.batch, projects=len(self.load.projects), seed=self.load.seed)
+        confirmed = self._noted()
+        unsure: set[Key] = set()
+        for project_id in load.projects:
+            keys, sure = load.keys(project_id), confirmed[project_id]
+            assert keys[: len(sure)] == sure
+            unsure.update(keys[len(sure) :])
+        return load, unsure
+
+    def _noted(self) -> dict[str, list[Key]]:
+        """Return the keys of the confirmed events by project, in the order in which they were confirmed."""
+        noted: dict[str, list[Key]] = {project_id: [] for project_id in self.load.projects}
+        for line in self.journal.read_text(encoding="utf-8").split("\n")[:-1]:
+            event = json.loads(line)
+            noted[event["project_id"]].append((event["project_id"], event["seq"]))
+        return noted

@@ -1,4 +1,4 @@
-"""A wire that can be cut: a TCP proxy on the loopback, between a client and a server of this machine."""
+"""A wire that can be cut, or goes dead: a TCP proxy on the loopback, between a client and a server of this machine."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ class Proxy:
     Passes bytes both ways to a port.
 
     `cut` resets all connections, `refusing` lets no new one through, `swallowing` closes nothing and passes nothing on,
-    `holding` passes it on later.
+    for good, `holding` passes it on later.  `target` may be changed: those who connect later get there.
     """
 
     def __init__(self, target: int) -> None:
@@ -57,6 +57,8 @@ class Proxy:
         self._server.close()
         await self._server.wait_closed()
         self.cut()
+        for flowing in self._flowing.values():
+            flowing.set()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -78,6 +80,16 @@ class Proxy:
             yield
         finally:
             self._swallowed = set()
+
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        """Cut all connections and let no new one through for a while."""
+        self.refusing = True
+        self.cut()
+        try:
+            yield
+        finally:
+            self.refusing = False
 
     @contextmanager
     def holding(self, *directions: Direction) -> Iterator[None]:
@@ -115,7 +127,11 @@ class Proxy:
             return
         self.accepted += 1
         swallowed = {*self._swallowed}
-        there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            await end(writer)
+            return
         back.write(first)
         line = Line(writer, back, swallowed | self._swallowed)
         self._lines.add(line)
@@ -159,8 +175,12 @@ async def passing(
     sieve: Callable[[bytes], bytes | None],
     flowing: asyncio.Event,
 ) -> None:
-    """Pass on what a sieve leaves of the bytes, until either side is gone; then end the other, unless it is None."""
-    with suppress(ConnectionError):
+    """
+    Pass on what a sieve leaves of the bytes, until either side is gone; then end the other in the same way.
+
+    Where the sieve leaves None, neither bytes nor an end are passed on.
+    """
+    try:
         data = b" "
         while data:
             data = await reader.read(CHUNK)
@@ -171,3 +191,7 @@ async def passing(
                 await writer.drain()
             elif passed is not None and not data:
                 writer.close()
+    except ConnectionError:
+        await flowing.wait()
+        if sieve(b"") is not None:
+            reset(writer)

@@ -78,25 +78,37 @@ RESUME = "[catch sys:resume(Channel) || Channel <- rabbit_channel:list_local()],
 class PrivateRabbit(Whole):
     """One broker; `start`, `stop` and `kill` may follow one another, its data stays until `close`."""
 
-    def __init__(self) -> None:
-        """Choose ports and make the folder; raises RuntimeError with the mend when RabbitMQ is not installed."""
+    def __init__(self, *, beside: "PrivateRabbit | None" = None) -> None:
+        """
+        Choose ports and make the folder; raises RuntimeError with the mend when RabbitMQ is not installed.
+
+        One `beside` another knows its secret and its epmd, so that they can be a cluster; it is closed first.
+        """
         if not (BIN / "rabbitmq-server").exists():
             raise RuntimeError(f"RabbitMQ is not installed, and this test runs the real one; {MEND}")
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="relayd-rabbitmq-"))
-        self.env = self._environment(free_port(), free_port(), free_port())
+        epmd = str(free_port()) if beside is None else beside.env["ERL_EPMD_PORT"]
+        self.env: dict[str, str] = self._environment(epmd, free_port(), free_port())
         (self.folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port))
         (self.folder / "enabled_plugins").write_text("[].")
         cookie = self.folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
+        self.secret: str = secrets.token_hex(16) if beside is None else beside.secret
+        cookie.write_text(self.secret)
         cookie.chmod(0o400)
-        self.epmd = Process(["epmd"], folder=self.folder, env=self.env)
+        self._beside = beside
+        self.epmd: Process = Process(["epmd"], folder=self.folder, env=self.env) if beside is None else beside.epmd
         self.broker = Process([str(BIN / "rabbitmq-server")], folder=self.folder, name="broker", env=self.env)
 
     @property
     def url(self) -> str:
         """The AMQP URL of the first virtual host."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    @property
+    def node(self) -> str:
+        """Its name in a cluster."""
+        return self.env["RABBITMQ_NODENAME"]
 
     @property
     def alive(self) -> bool:
@@ -128,7 +140,8 @@ class PrivateRabbit(Whole):
     def close(self) -> None:
         """End it, its epmd, and its folder."""
         self.broker.kill()
-        self.epmd.kill()
+        if self._beside is None:
+            self.epmd.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ctl(self, *arguments: str) -> str:
@@ -215,14 +228,14 @@ class PrivateRabbit(Whole):
                     raise RuntimeError(f"the broker has not registered its streams after {REGISTRY_SECONDS} s")
                 time.sleep(0.05)
 
-    def _environment(self, epmd: int, distribution: int, ctl: int) -> dict[str, str]:
+    def _environment(self, epmd: str, distribution: int, ctl: int) -> dict[str, str]:
         """Return the environment of all three programs: nothing of this machine's own RabbitMQ reaches them."""
         ctl = min(ctl, 65_535 - CTL_PORTS)
         return {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LANG": "C.UTF-8",
             "HOME": str(self.folder),
-            "ERL_EPMD_PORT": str(epmd),
+            "ERL_EPMD_PORT": epmd,
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"relayd-{self.port}@localhost",
             "RABBITMQ_NODE_PORT": str(self.port),

@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from tests.harness.follower import until
+from tests.harness.process import free_port
 from tests.harness.proxy import Direction, Proxy, end
 
 
@@ -29,11 +30,11 @@ async def test_it_passes_and_cuts_and_refuses() -> None:
             with pytest.raises(ConnectionResetError):
                 await reader.readline()
             await end(writer)
-        proxy.refusing = True
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-        with pytest.raises(ConnectionResetError):
-            await reader.readline()
-        await end(writer)
+        with proxy.shut():
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            with pytest.raises(ConnectionResetError):
+                await reader.readline()
+            await end(writer)
         assert (2, 1) == (proxy.accepted, proxy.refused)
     server.close()
     await server.wait_closed()
@@ -81,5 +82,42 @@ async def test_what_is_held_arrives_later(direction: Direction) -> None:
             assert set() == done
         assert b"hello\n" == await reading
         await end(writer)
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_server_that_is_away_resets() -> None:
+    """Whoever connects meanwhile is not left waiting, and later gets to a server that stands elsewhere."""
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with Proxy(free_port()) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        with pytest.raises(ConnectionResetError):
+            await reader.readline()
+        await end(writer)
+        proxy.target = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"hello\n")
+        assert b"hello\n" == await reader.readline()
+        await end(writer)
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_reset_is_passed_on() -> None:
+    """A server hears of a client's end at once, however it ended."""
+    gone = asyncio.Event()
+
+    async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.read()
+        gone.set()
+        await end(writer)
+
+    server = await asyncio.start_server(listening, "127.0.0.1", 0)
+    async with Proxy(server.sockets[0].getsockname()[1]) as proxy:
+        _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await until(lambda: proxy.accepted == 1)
+        await end(writer)
+        await asyncio.wait_for(gone.wait(), 15)
     server.close()
     await server.wait_closed()

@@ -5,6 +5,7 @@ None knows more than docs/protocol.md tells: a message's `id`, an envelope's `cu
 are what a viewer resumes with.  Whoever leaves a generator cuts the connection without a word.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -27,6 +28,9 @@ LATER = {408, 502, 503, 504}
 
 COME_BACK = {1006, 1012, 1013, 4408, 4431}
 """Close codes that ask for the same, and what a socket is told that was cut."""
+
+NOT_NOW = {"OVERLOADED", "RESTARTING"}
+"""What a subscription is refused with for a while only, or an end announced."""
 
 SETS = {"types", "agent"}
 FILTERS = {*SETS, "level", "q"}
@@ -181,10 +185,8 @@ async def polls(way: Way, project_id: str, after: str | None) -> AsyncGenerator[
     """Watch one project by one poll after another; the first answer, and each gap, is heard as a connection is."""
     fresh = True
     while True:
-        wait = 0 if after is None else POLL_SECONDS
-        async with answered(
-            way, way.relay.project(project_id, "/events", **way.query, after=after, wait=wait)
-        ) as answer:
+        address = way.relay.project(project_id, "/events", **way.query, after=after, wait=POLL_SECONDS)
+        async with answered(way, address) as answer:
             told: dict[str, Any] = await answer.json()
         if fresh or told["replay"] == "gap":
             yield Heard({"type": "connection_established", "project_id": project_id, "replay": told["replay"]}, None)
@@ -192,6 +194,7 @@ async def polls(way: Way, project_id: str, after: str | None) -> AsyncGenerator[
             yield Heard(message, message["id"])
         yield Heard(None, told["cursor"])
         after, fresh = told["cursor"], False
+        await asyncio.sleep(told["next_poll_ms"] / 1_000)
 
 
 @asynccontextmanager

@@ -5,13 +5,9 @@ import time
 from collections.abc import Sequence
 from random import Random
 
-import aiormq
 import pytest
-from aiormq.abc import ChannelFrame
 from pamqp import commands
-from pamqp.body import ContentBody
 from pamqp.common import FieldTable
-from pamqp.header import ContentHeader
 from pydantic import SecretStr
 
 from relayd.dialects.delivery import Delivery
@@ -21,6 +17,7 @@ from relayd.rabbitmq.settings import RabbitSettings
 from relayd.testing.source_contract import Say, SourceContract
 from tests.harness.checker import GAP, check
 from tests.harness.follower import Follower, WallClock, position_of, receipt, until
+from tests.harness.forged import publish_forged
 from tests.harness.proxy import Proxy
 from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.stream import Stream
@@ -286,36 +283,23 @@ async def test_poison_bodies_pass_through(stream: Stream) -> None:
     assert poison == [delivery.body for delivery in await read_all(stream, len(poison))]
 
 
-async def publish_raw(stream: Stream, body: bytes, *, key: bytes = b"", message_id: bytes = b"") -> None:
-    """Publish with a message id or a routing key that no honest library would send."""
-    connection = await aiormq.connect(stream.settings.url.get_secret_value())
-    channel = await connection.channel(publisher_confirms=False)
-    assert isinstance(channel, aiormq.Channel)
-    properties = commands.Basic.Properties(message_id="I" * len(message_id)) if message_id else None
-    frame = ChannelFrame.marshall(
-        frames=[
-            commands.Basic.Publish(
-                exchange="amq.fanout" if key else "", routing_key="K" * len(key) or stream.settings.queue
-            ),
-            ContentHeader(properties=properties, body_size=len(body)),
-            ContentBody(body),
-        ],
-        channel_number=channel.number,
+async def publish_poisoned(stream: Stream, body: bytes, message_id: bytes) -> None:
+    """Publish with a message id that is no text."""
+    honest = "I" * len(message_id)
+    await publish_forged(
+        stream.settings.url.get_secret_value(),
+        body,
+        key=stream.settings.queue,
+        properties=commands.Basic.Properties(message_id=honest),
+        forged={honest.encode(): message_id},
     )
-    payload = frame.payload
-    for honest, forged in ((b"I", message_id), (b"K", key)):
-        payload = payload.replace(honest * len(forged), forged) if forged else payload
-    await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False, drain_future=None))
-    # An answer on the same channel: what was published before it has reached the queue.
-    await channel.queue_declare(stream.settings.queue, passive=True)
-    await connection.close()
 
 
 async def test_properties_that_cannot_be_decoded_do_not_end_the_reading(stream: Stream) -> None:
     """The library drops the connection at bytes that are no text; the stream keeps them, so it would do so for ever."""
     await stream.say(numbered(0, 3))
-    await publish_raw(stream, b"poison", message_id=b"\xff\xfe\xff")
-    await publish_raw(stream, b"poison too", message_id=b"\xff" * 40)
+    await publish_poisoned(stream, b"poison", b"\xff\xfe\xff")
+    await publish_poisoned(stream, b"poison too", b"\xff" * 40)
     await stream.say(numbered(3, 6))
     source = stream.source()
     async with Follower(source) as reader:
@@ -336,7 +320,8 @@ async def test_a_routing_key_that_is_no_text_does_not_end_the_reading(stream: St
     """Nobody here looks at routing keys, broken ones least of all."""
     queue = await stream.channel.get_queue(stream.settings.queue)
     await queue.bind("amq.fanout")
-    await publish_raw(stream, b"poison", key=b"\xff\xfe\xfd\xfc")
+    url = stream.settings.url.get_secret_value()
+    await publish_forged(url, b"poison", exchange="amq.fanout", key="KKKK", forged={b"KKKK": b"\xff\xfe\xfd\xfc"})
     await stream.say(numbered(0, 2))
     async with Follower(stream.source()) as reader:
         await reader.until_count(3)
@@ -393,6 +378,25 @@ async def test_memory_holds_one_prefetch_over_reconnects(stream: Stream) -> None
         source.settle([receipt(delivery) for delivery in batch])
     await batches.aclose()
     assert numbered(0, 60) == [delivery.body for delivery in read]
+
+
+async def test_memory_holds_so_many_bytes(stream: Stream) -> None:
+    """The prefetch counts messages, which may be of any size; while nobody takes them in, no more are read."""
+    bodies = [b"%02d" % number + b"." * 100_000 for number in range(60)]
+    await stream.say(bodies)
+    source = stream.source(backlog_mib=1)
+    batches = source.batches(None)
+    read = [*deliveries_of(await anext(batches))]
+    await until(lambda: not source._valve.is_open)
+    # The channel holds a few frames, and the loop what it was about to hand over.
+    assert 1_000_000 < sum(len(waiting.body) for waiting in source._queue if isinstance(waiting, Delivery)) < 1_500_000
+    reading = source._current
+    while len(read) < len(bodies):
+        read.extend(deliveries_of(await anext(batches)))
+        source.settle([receipt(delivery) for delivery in read[-1:]])
+    assert reading is source._current
+    await batches.aclose()
+    assert bodies == [delivery.body for delivery in read]
 
 
 async def test_what_a_dead_channel_delivered_is_not_acknowledged_on_a_new_one(stream: Stream) -> None:
