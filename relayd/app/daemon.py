@@ -15,15 +15,16 @@ from relayd import __version__
 from relayd.api.admin import admin_app
 from relayd.app.clock import SystemClock
 from relayd.app.demo import invitation
+from relayd.app.descriptors import shortage
 from relayd.app.listening import Listener, listen
 from relayd.app.replay import replay_into
 from relayd.app.rooms import Rooms, apply, furnish
 from relayd.app.routes import public_app
-from relayd.app.supervision import supervise
+from relayd.app.supervision import give_up, heed_memory, supervise
 from relayd.config import Config, ConfigError, load
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
-from relayd.ports import Ingest, JournalError, Shared
+from relayd.ports import Ingest, JournalError, Observer, Shared
 from relayd.telemetry import logs
 from relayd.telemetry.systemd import Notifier
 from relayd.web.pages import Pages
@@ -68,8 +69,10 @@ class Daemon:
 
     async def live(self) -> int:
         """Open, serve, drain; raises JournalError, BadKey, PluginError, OSError when it can't be opened."""
-        rooms = await furnish(self._config)
         async with AsyncExitStack() as stack:
+            stack.callback(self._notifier.close)
+            rooms = await furnish(self._config, out_of_memory=give_up)
+            heed_memory(asyncio.get_running_loop(), rooms.engine.observer)
             if rooms.journal is not None:
                 stack.push_async_callback(rooms.journal.close)
             admin = await self._listen_to_operators(rooms)
@@ -82,6 +85,7 @@ class Daemon:
             stack.push_async_callback(self._end_tasks, rooms)
             self._heed_signals(rooms)
             rooms.engine.observer.noticed("started", {"address": public.address, "admin": admin.address})
+            warn_of_shortage(rooms.engine.observer, self._config)
             self._invite(public)
             await self._serve(rooms)
             await self._drain(rooms, public)
@@ -114,7 +118,10 @@ class Daemon:
         )
         if server.dashboard:
             Pages().mount(app.router)
-        return await listen(app, host=server.host, port=server.port, path=server.socket)
+        limits = rooms.engine.limits
+        # Behind the relay's own rule for the stuck, which has a name for it and looks only now and then.
+        patience = limits.stuck_seconds + 2 * limits.heartbeat_seconds
+        return await listen(app, host=server.host, port=server.port, path=server.socket, patience=patience)
 
     def _begin_tasks(self, rooms: Rooms) -> None:
         forever: dict[str, Callable[[], Awaitable[None]]] = {
@@ -173,6 +180,7 @@ class Daemon:
         else:
             logs.configure(config.telemetry.log_format, config.telemetry.log_level, sys.stderr)
             observer.noticed("reloaded", {})
+            warn_of_shortage(observer, config)
         self._notifier.ready()
 
     # -- drain --------------------------------------------------------------------------------------------------
@@ -196,6 +204,12 @@ class Daemon:
             await rooms.presence.close()
         await cancelled(others)
         rooms.engine.observer.noticed("stopped", {"version": __version__})
+
+
+def warn_of_shortage(observer: Observer, config: Config) -> None:
+    """Tell the operator when the system lets in fewer viewers than the configuration."""
+    if detail := shortage(config.server.max_connections):
+        observer.noticed("connections_capped", {"level": "warning", "detail": detail})
 
 
 async def cancelled(tasks: list[asyncio.Task[None]]) -> None:

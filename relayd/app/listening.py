@@ -1,5 +1,6 @@
 """The two listeners: one for viewers and workers, one for operators."""
 
+import socket
 from pathlib import Path
 
 from aiohttp import web
@@ -30,8 +31,12 @@ class Listener:
         await self._runner.cleanup()
 
 
-async def listen(app: web.Application, *, host: str, port: int, path: str) -> Listener:
-    """Return a running server; raises OSError when the address is taken."""
+async def listen(app: web.Application, *, host: str, port: int, path: str, patience: float | None = None) -> Listener:
+    """
+    Return a running server; raises OSError when the address is taken.
+
+    A connection that takes no byte for `patience` seconds with data waiting is lost: its peer is frozen or gone.
+    """
     runner = web.AppRunner(
         app,
         # Tokens may stand in an address, so the library writes no access log.
@@ -53,10 +58,20 @@ async def listen(app: web.Application, *, host: str, port: int, path: str) -> Li
             return Listener(runner, unix, f"unix:{path}")
         site = web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_address=True)
         await site.start()
+        if patience is not None:
+            bound_silence(site, patience)
     except BaseException:
         await runner.cleanup()
         raise
     return Listener(runner, site, f"http://{shown(host)}:{runner.addresses[0][1]}")
+
+
+def bound_silence(site: web.TCPSite, patience: float) -> None:
+    """Let the kernel give up (TCP_USER_TIMEOUT, tcp(7)); else it asks a silent peer for a quarter of an hour."""
+    server = site._server  # noqa: SLF001  # the sockets are nowhere else
+    for listening in getattr(server, "sockets", ()):
+        # Those that are accepted take it over.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(patience * 1_000))
 
 
 def shown(host: str) -> str:

@@ -1,5 +1,7 @@
 """The rooms of one relay, furnished from its configuration and from what its journal remembers."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from relayd import __version__
@@ -75,11 +77,11 @@ class Rooms(Struct, frozen=True, kw_only=True):
         return Position(log.epoch, log.head.offset, log.marks.get(log.head.offset) or b"")
 
 
-async def furnish(config: Config) -> Rooms:
+async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = None) -> Rooms:
     """Return the rooms with the journal open; raises JournalError, BadKey, PluginError."""
     clock, limits = SystemClock(), limits_of(config)
     metrics = Metrics(version=__version__, transports=config.transports.use)
-    observer = TelemetryObserver(metrics, logs.logger())
+    observer = TelemetryObserver(metrics, logs.logger(), out_of_memory=out_of_memory)
     loop_lag = LoopLag(clock, lambda seconds: metrics.observe(catalogue.EVENT_LOOP_LAG, seconds))
     published = PublishedKeys(publication_of(config), clock=clock, observer=observer)
     verifier, authorizers, detector = checker(config, published, observer), authorizers_of(config), detector_of(config)

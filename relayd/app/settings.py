@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from relayd.app.descriptors import connections
 from relayd.config import Config
 from relayd.core.pacing import Pace
 from relayd.core.redaction import Redactor
@@ -42,7 +43,7 @@ def limits_of(config: Config) -> Limits:
     limits, memory, server, journal = config.limits, config.memory, config.server, config.journal
     return Limits(
         connections_per_user=limits.connections_per_user,
-        max_connections=server.max_connections,
+        max_connections=connections(server.max_connections),
         max_subscriptions=limits.max_subscriptions,
         inbound=Pace(rate=limits.frames_per_second, burst=limits.frame_burst),
         outbound=Pace(rate=limits.pace_per_second, burst=limits.pace_burst),

@@ -129,6 +129,11 @@ class NoKeys(AuthFailed):
 class TokenVerifier(Protocol):
     """Turns a token into a viewer."""
 
+    @property
+    def generation(self) -> int:
+        """A number that grows whenever a token may be worth something else: those who are in are looked at again."""
+        ...
+
     def verify(self, token: str, now: float) -> Viewer:
         """Return who it is; raises AuthFailed, NoKeys where that is for want of keys."""
         ...

@@ -77,6 +77,9 @@ def telling_lost() -> Iterator[None]:
         yield
     except (aiormq.AMQPError, OSError, TimeoutError, RuntimeError) as error:
         raise _lost(error) from error
+    except StopAsyncIteration as error:
+        # What the library raises when the other side hangs up while it waits for an answer to its greeting.
+        raise Lost("the connection was closed") from error
     except Exception as error:
         # Who waits for an answer when a channel is closed without a reason gets a bare `Exception` from the library.
         if type(error) is not Exception:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from relayd.core.access import Decision, Viewer
 from relayd.core.floor import Verdict
 from relayd.core.patience import Patience
-from relayd.ports import AuthFailed, Holder, JournalError, NoKeys, NoPlace, Ticket
+from relayd.ports import AuthFailed, Holder, JournalError, NoKeys, NoPlace, Ticket, TokenVerifier
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BadCursorError
 from relayd.protocol.disconnect import Disconnect
@@ -25,7 +25,12 @@ from relayd.relay.opening import judge
 from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Watched
 
-__all__ = ["Admission", "Grant", "Handshake", "public"]
+__all__ = ["EXPIRED", "NOT_VALID", "Admission", "Grant", "Handshake", "Proof", "public"]
+
+NOT_VALID = "the token is missing, expired or not valid; log in again"
+"""One sentence for all: which check failed is the operator's to know (metric label), not a stranger's."""
+
+EXPIRED = "the token has expired; get a new one and resume with your cursor"
 
 
 class Handshake(Struct, frozen=True, kw_only=True):
@@ -42,12 +47,43 @@ class Handshake(Struct, frozen=True, kw_only=True):
     remote: str = ""
 
 
+class Proof(Struct, frozen=True, kw_only=True):
+    """Who a token stands for, and by whose word."""
+
+    viewer: Viewer
+    token: str
+    verifier: TokenVerifier
+    generation: int
+    """The verifier's, then."""
+    shown_at: float
+    """Unix seconds."""
+
+    @classmethod
+    def by(cls, verifier: TokenVerifier, token: str, shown_at: float) -> "Proof":
+        """Return it by the word of a verifier; raises AuthFailed, NoKeys."""
+        viewer = verifier.verify(token, shown_at)
+        return cls(viewer=viewer, token=token, verifier=verifier, generation=verifier.generation, shown_at=shown_at)
+
+    def again(self, verifier: TokenVerifier) -> "Proof | None":
+        """Return it by the word of today, None if the token would not have been let pass."""
+        if verifier is self.verifier and verifier.generation == self.generation:
+            return self
+        try:
+            # As of then: that it has grown old since is for the timer, which knows of the grace.
+            return Proof.by(verifier, self.token, self.shown_at)
+        except NoKeys:
+            # Nobody can tell; it is looked at again.
+            return self
+        except AuthFailed:
+            return None
+
+
 class Grant:
     """A viewer that was let in, with the place it holds."""
 
-    def __init__(self, viewer: Viewer, handshake: Handshake, connection_id: str) -> None:
+    def __init__(self, proof: Proof, handshake: Handshake, connection_id: str) -> None:
         """Begin without a place."""
-        self.viewer = viewer
+        self.proof = proof
         self.connection_id = connection_id
         self.project_id = handshake.project_id
         self.remote = handshake.remote
@@ -56,6 +92,19 @@ class Grant:
         self.ticket: Ticket | None = None
         self._evict: Callable[[Disconnect, str], None] | None = None
         self._evicted: tuple[Disconnect, str] | None = None
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who it is."""
+        return self.proof.viewer
+
+    def stands(self, verifier: TokenVerifier) -> bool:
+        """Tell whether its token would be let in today, by the keys and rules that may have changed since."""
+        proof = self.proof.again(verifier)
+        if proof is None:
+            return False
+        self.proof = proof
+        return True
 
     def on_evict(self, close: Callable[[Disconnect, str], None]) -> None:
         """Call `close` when somebody wants the place back, at once if that has happened."""
@@ -130,27 +179,27 @@ class Admission:
         return grant
 
     async def _admit(self, handshake: Handshake) -> Grant:
-        viewer = self.authenticate(handshake.token)
-        grant = Grant(viewer, handshake, secrets.token_hex(8))
+        grant = Grant(self.prove(handshake.token), handshake, secrets.token_hex(8))
         if handshake.project_id is not None:
-            await self.authorize(viewer, handshake.project_id)
+            await self.authorize(grant.viewer, handshake.project_id)
             grant.verdict = await self.judge(handshake.project_id, handshake.after)
         await self._take_place(grant, handshake)
         return grant
 
     def authenticate(self, token: str | None) -> Viewer:
         """Return who a token stands for; raises Refused with the same words whatever is wrong with it."""
+        return self.prove(token).viewer
+
+    def prove(self, token: str | None) -> Proof:
+        """Return the same, to be looked at again when the keys have changed; raises Refused."""
         try:
-            return self.engine.verifier.verify(token or "", self.engine.clock.now())
+            return Proof.by(self.engine.verifier, token or "", self.engine.clock.now())
         except NoKeys as error:
             # Not 401: whoever is sent to log in again comes back with a token that can't be judged either.
             sentence = "this relay can't check tokens at present; try again"
             raise Refused(Disconnect.OVERLOADED, sentence, error.reason) from error
         except AuthFailed as error:
-            # One sentence for all: which check failed is the operator's to know (metric label), not a stranger's.
-            raise Refused(
-                Disconnect.AUTH_FAILED, "the token is missing, expired or not valid; log in again", error.reason
-            ) from error
+            raise Refused(Disconnect.AUTH_FAILED, NOT_VALID, error.reason) from error
 
     async def authorize(self, viewer: Viewer, project_id: str) -> Watched:
         """Return the project if the viewer may see it; raises Refused."""

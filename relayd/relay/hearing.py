@@ -149,15 +149,15 @@ def named(session: Session, project_id: str | None) -> Subscription | None:
 def refresh(session: Session, admission: Admission, token: str) -> None:
     """Go on until the newer token expires; one that is bad, or another user's, ends the session."""
     try:
-        viewer = admission.authenticate(token)
-        if viewer.user != session.grant.viewer.user:
+        proof = admission.prove(token)
+        if proof.viewer.user != session.grant.viewer.user:
             raise Refused(Disconnect.AUTH_FAILED, "the new token is another user's; connect anew", "other_user")
     except Refused as refused:
         session.close(refused.disconnect, refused.sentence)
         return
-    session.grant.viewer = viewer
+    session.grant.proof = proof
     session.watch_expiry()
-    session.notice(Notice(code="REFRESHED", data={"token_expires_at": viewer.expires_at}))
+    session.notice(Notice(code="REFRESHED", data={"token_expires_at": proof.viewer.expires_at}))
 
 
 def plain(selection: Selection) -> Selection:

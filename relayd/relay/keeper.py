@@ -16,10 +16,12 @@ from typing import TypeVar
 
 import msgspec
 
+from relayd.core.ageing import Ageing
 from relayd.core.floor import Floor
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
 from relayd.ports import Body, Clock, Commit, Journal, JournalError, Observer, Position, ProjectRow, Rejected
+from relayd.relay.deadline import within
 from relayd.relay.limits import Limits
 from relayd.relay.past import Past
 from relayd.relay.subscription import Watched
@@ -94,6 +96,7 @@ class Keeper:
         self._pending = Pending()
         self._dirty: dict[str, Watched] = {}
         self._snapshots_at = clock.monotonic()
+        self._ageing = Ageing(clock.now(), clock.monotonic())
         self._work = asyncio.Event()
         self._writing = asyncio.Lock()
         self._room = asyncio.Event()
@@ -174,7 +177,7 @@ class Keeper:
             await asyncio.sleep(RETENTION_SECONDS)
 
     async def _retain(self) -> bool:
-        work = self._past.retain(self._clock.now())
+        work = self._past.retain(self._ageing.now(self._clock.now(), self._clock.monotonic()))
         if not self._replays:
             return await work  # What it drops must be known: a floor that was missed would call a part whole.
         try:
@@ -265,8 +268,7 @@ class Keeper:
     async def _in_time(self, work: Awaitable[T], what: str) -> T:
         """Return what the work returns; raises JournalError when it takes too long, and its end is not waited for."""
         try:
-            async with asyncio.timeout(self._limits.journal_patience_seconds):
-                return await work
+            return await within(self._limits.journal_patience_seconds, work)
         except TimeoutError:
             raise self._too_slow(what) from None
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from relayd.protocol.disconnect import Disconnect
+from relayd.relay.admission import NOT_VALID
 from relayd.relay.engine import Engine
 from relayd.relay.poll import Poll
 from relayd.relay.session import Session
@@ -20,6 +21,9 @@ SLOT_SECONDS = 0.25
 
 SOON_MS = 1_000
 """Whoever is sent away comes back after this at the earliest."""
+
+UNANSWERED = 2
+"""So many signs of life without an answer end a connection; each had an interval in which to be answered."""
 
 RESTARTING = "this relay is restarting; come back with your cursor"
 
@@ -51,7 +55,7 @@ class Lobby:
         return iter([session for slot in self._slots for session in slot])
 
     def counts(self) -> Mapping[str, int]:
-        """Return the number of sessions by transport; one that has none is left out."""
+        """Return the number of sessions and of polls that wait, by transport; one that has none is left out."""
         return {transport: count for transport, count in self._counts.items() if count}
 
     def enter(self, session: Session) -> None:
@@ -59,11 +63,11 @@ class Lobby:
         slot = min(self._slots, key=len)
         slot[session] = 0
         transport = session.encoding.transport
-        self._counts[transport] = self._counts.get(transport, 0) + 1
+        self._count(transport, 1)
 
         def leave(_: object) -> None:
             del slot[session]
-            self._counts[transport] -= 1
+            self._count(transport, -1)
             self._stuck.pop(session, None)
             self.see_off(session.farewell())
 
@@ -79,10 +83,15 @@ class Lobby:
     def holding(self, poll: Poll) -> Iterator[None]:
         """Let a poll wait; a relay that drains answers it."""
         self._polls[poll] = None
+        self._count(poll.encoding.transport, 1)
         try:
             yield
         finally:
             del self._polls[poll]
+            self._count(poll.encoding.transport, -1)
+
+    def _count(self, transport: str, change: int) -> None:
+        self._counts[transport] = self._counts.get(transport, 0) + change
 
     async def turn(self) -> None:
         """Turn the wheel for ever: each session has its beat once in an interval."""
@@ -95,10 +104,16 @@ class Lobby:
             for session in list(slot):
                 self._visit(session)
                 self._hand_over(session, away)
+            if self._next == 0:
+                self._visit_polls()
 
     def _visit(self, session: Session) -> None:
         now, limits = self._engine.clock.monotonic(), self._engine.limits
-        if session.wire.answers and now - session.heard_at > 2 * limits.heartbeat_seconds:
+        if not session.grant.stands(self._engine.verifier):
+            session.close(Disconnect.AUTH_FAILED, NOT_VALID)
+            return
+        # Not for how long it was silent: after a pause of the relay's own everybody would seem to have been.
+        if session.unanswered >= UNANSWERED:
             session.close(Disconnect.IDLE_TIMEOUT, "no sign of life; come back with your cursor")
             return
         taken = session.wire.taken()
@@ -116,6 +131,11 @@ class Lobby:
         # Its own time counts, too: were the log away for all relays, viewers would else be sent round in circles.
         if limits.peers and min(away, session.age()) >= limits.away_seconds:
             session.close(Disconnect.OVERLOADED, AWAY, SOON_MS)
+
+    def _visit_polls(self) -> None:
+        for poll in list(self._polls):
+            if not poll.grant.stands(self._engine.verifier):
+                poll.end(Disconnect.AUTH_FAILED, NOT_VALID)
 
     async def empty(self, seconds: float) -> None:
         """End all sessions and polls with RESTARTING, spread over the time, each told when to come back."""

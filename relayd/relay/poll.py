@@ -6,6 +6,8 @@ with what it has passed, and it reads from there.  The next request's cursor is 
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from msgspec import Struct
 
@@ -14,7 +16,7 @@ from relayd.core.floor import Verdict
 from relayd.core.timeline import Entry
 from relayd.ports import Encoding
 from relayd.protocol.disconnect import Disconnect
-from relayd.relay.admission import Admission, Grant, Handshake
+from relayd.relay.admission import EXPIRED, Admission, Grant, Handshake
 from relayd.relay.catchup import join, read, why_not_whole
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import cut
@@ -85,9 +87,23 @@ class Poll:
                 return Answer(
                     opening=opening, entries=list(opening.entries), cursor=subscription.passed.cursor, held=False
                 )
-            return await self._resume(subscription, opening, wait=wait, limit=limit)
+            with self._expiring(wait):
+                return await self._resume(subscription, opening, wait=wait, limit=limit)
         finally:
             project.channel.leave(subscription)
+
+    @contextmanager
+    def _expiring(self, wait: float) -> Iterator[None]:
+        """End the poll when its token has expired and the grace is over, if it may wait so long."""
+        left = self.grant.viewer.expires_at + self.engine.limits.grace_seconds - self.engine.clock.now()
+        if left >= wait:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(left, self.end, Disconnect.TOKEN_EXPIRED, EXPIRED)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _resume(self, subscription: Subscription, opening: Opening, *, wait: float, limit: int) -> Answer:
         loop = asyncio.get_running_loop()

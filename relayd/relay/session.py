@@ -21,7 +21,7 @@ from relayd.protocol import codec
 from relayd.protocol.commands import Selection
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Notice
-from relayd.relay.admission import Admission, Grant, Handshake
+from relayd.relay.admission import EXPIRED, Admission, Grant, Handshake
 from relayd.relay.bundle import Bundle
 from relayd.relay.catchup import StuckError, catch_up, drained, write_entries
 from relayd.relay.engine import Engine
@@ -68,7 +68,8 @@ class Session:
         self.many = many
         self.subscriptions: dict[str, Subscription] = {}
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self.heard_at = engine.clock.monotonic()
+        self.unanswered = 0
+        """Signs of life since the viewer was last heard."""
         self.frames_in = 0
         self._inbound = TokenBucket(engine.limits.inbound, engine.clock.monotonic())
         self._bundle = Bundle(engine, wire, many=many)
@@ -199,9 +200,9 @@ class Session:
 
     def count_frame(self) -> bool:
         """Count a frame from the viewer, whatever it is; False when there are too many of them."""
-        self.heard_at = self.engine.clock.monotonic()
+        self.unanswered = 0
         self.frames_in += 1
-        if self._inbound.take(self.heard_at):
+        if self._inbound.take(self.engine.clock.monotonic()):
             return True
         rate = int(self.engine.limits.inbound.rate)
         self.close(Disconnect.RATE_EXCEEDED, f"more than {rate} frames in a second; send fewer")
@@ -209,7 +210,10 @@ class Session:
 
     def beat(self) -> bool:
         """Send a sign of life that tells the cursor where it can; False if the buffer is full."""
-        return self.wire.push(self.encoding.beat(self.cursor()))
+        sent = self.wire.push(self.encoding.beat(self.cursor()))
+        if sent and self.wire.answers:
+            self.unanswered += 1
+        return sent
 
     def cursor(self) -> str:
         """Return what the viewer has passed, empty when it watches many projects or none."""
@@ -246,7 +250,7 @@ class Session:
         self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
 
     def _expire(self) -> None:
-        self.close(Disconnect.TOKEN_EXPIRED, "the token has expired; get a new one and resume with your cursor")
+        self.close(Disconnect.TOKEN_EXPIRED, EXPIRED)
 
     # -- the end ------------------------------------------------------------------------------------------------
 

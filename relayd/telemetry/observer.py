@@ -6,7 +6,7 @@ the counters tell how many, the log tells once what it was.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from structlog.stdlib import BoundLogger
@@ -27,11 +27,17 @@ RESERVED = frozenset({"event", "level", "logger", "timestamp", "exc_info", "exce
 
 
 class TelemetryObserver:
-    """A `ports.Observer` that counts and logs."""
+    """
+    A `ports.Observer` that counts and logs.
 
-    def __init__(self, metrics: Metrics, log: BoundLogger) -> None:
+    `out_of_memory` is called behind the line about a fault that memory was short for: it could have struck between any
+    two steps, so nobody may go on from there.
+    """
+
+    def __init__(self, metrics: Metrics, log: BoundLogger, *, out_of_memory: Callable[[], None] | None = None) -> None:
         self._metrics = metrics
         self._log = log
+        self._out_of_memory = out_of_memory
         self._reasons_told: set[str] = set()
         self._missed: str | None = None
         """Why canaries are missing, as long as they are."""
@@ -143,10 +149,15 @@ class TelemetryObserver:
 
     def failed(self, what: str, error: BaseException) -> str:
         """Count a fault of ours, log it with its traceback, and return the id under which the log holds it."""
-        incident = secrets.token_hex(INCIDENT_BYTES)
-        self._metrics.add(catalogue.FAILURES)
-        self._log.error(events.INCIDENT_HAPPENED, incident=incident, what=what, error=repr(error), exc_info=error)
-        return incident
+        try:
+            incident = secrets.token_hex(INCIDENT_BYTES)
+            self._metrics.add(catalogue.FAILURES)
+            self._log.error(events.INCIDENT_HAPPENED, incident=incident, what=what, error=repr(error), exc_info=error)
+            return incident
+        finally:
+            # Whether or not there was memory for the line.
+            if isinstance(error, MemoryError) and self._out_of_memory is not None:
+                self._out_of_memory()
 
 
 def _fields(fields: Mapping[str, Any]) -> dict[str, Any]:

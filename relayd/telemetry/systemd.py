@@ -22,8 +22,16 @@ class Notifier:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
+        # Kept: made for each sign of life it could not be made while descriptors are short, and the manager would kill
+        # a relay that serves.
+        self._socket = None if self._address is None else socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.watchdog_interval = _watchdog_interval(environ)
         """Seconds between two signs of life, half of what the manager allows; None when it asks for none."""
+
+    def close(self) -> None:
+        """Tell nothing any more."""
+        if self._socket is not None:
+            self._socket.close()
 
     def ready(self, status: str = "") -> bool:
         """Tell that start-up, or a reload, is over."""
@@ -59,12 +67,11 @@ class Notifier:
             await asyncio.sleep(self.watchdog_interval)
 
     def _send(self, *lines: str) -> bool:
-        if self._address is None or not lines:
+        if self._address is None or self._socket is None or not lines:
             return False
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-                # A manager that does not read must not hold up the event loop.
-                sock.sendto("\n".join(lines).encode(), socket.MSG_DONTWAIT, self._address)
+            # A manager that does not read must not hold up the event loop.
+            self._socket.sendto("\n".join(lines).encode(), socket.MSG_DONTWAIT, self._address)
         except OSError:
             return False
         return True

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from relayd.core.access import Decision, ProjectFacts, Viewer
 from relayd.core.timeline import Entry
-from relayd.ports import AuthFailed, Encoding
+from relayd.ports import AuthFailed, Encoding, NoKeys
 from relayd.protocol import codec
 from relayd.protocol.disconnect import Disconnect
 
@@ -136,13 +136,18 @@ class FakeWire:
 
 
 class FakeVerifier:
-    """Knows the tokens it was given."""
+    """Knows the tokens it was given; a test that changes what they are worth says so by `generation`."""
 
     def __init__(self, **tokens: Viewer) -> None:
         self.tokens = dict(tokens)
+        self.generation = 0
+        self.keyless = False
+        """Nobody can tell what a token is worth."""
 
     def verify(self, token: str, now: float) -> Viewer:
-        """Return whose it is; raises AuthFailed for others, and for those that have expired."""
+        """Return whose it is; raises AuthFailed for others, and for those that have expired; NoKeys if `keyless`."""
+        if self.keyless:
+            raise NoKeys
         viewer = self.tokens.get(token)
         if viewer is None:
             raise AuthFailed("unknown" if token else "missing")

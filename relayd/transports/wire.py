@@ -237,12 +237,15 @@ class SocketWire(asyncio.Protocol):
             self._fd = self._descriptor
         self._wake()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why makes no difference
+    def connection_lost(self, exc: Exception | None) -> None:
         """End the session, or whatever would have become one."""
         self._let_go()
         self._gone = True
         self._wake()
-        if self.session is not None:
+        if self.session is not None and isinstance(exc, TimeoutError):
+            # The kernel has given up a peer that confirmed nothing any more.
+            self.session.close(Disconnect.IDLE_TIMEOUT, "no sign of life; come back with your cursor")
+        elif self.session is not None:
             self.session.close(Disconnect.NORMAL, "the viewer left")
         elif self._work is not None:
             self._work.cancel()

@@ -1,19 +1,33 @@
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp import web
 
 from relayd.app.listening import MAX_HEADER, Listener, listen, shown
 from tests.harness.process import free_port
+from tests.harness.viewer import narrow_socket
+
+LARGE = 8_000_000
+
+LOOPS = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+"""Both loops in which the daemon may run."""
 
 
 @asynccontextmanager
-async def listening(*, host: str = "127.0.0.1", port: int = 0, path: str = "") -> AsyncGenerator[Listener]:
-    """Serve the word "yes" at `/`, and at `/slow` after a minute."""
+async def listening(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    path: str = "",
+    patience: float | None = None,
+    over: Callable[[], None] = lambda: None,
+) -> AsyncGenerator[Listener]:
+    """Serve "yes" at `/`, at `/slow` after a minute, at `/large` more than buffers hold, until that is `over`."""
 
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(text="yes")
@@ -22,9 +36,18 @@ async def listening(*, host: str = "127.0.0.1", port: int = 0, path: str = "") -
         await asyncio.sleep(60)
         return web.Response()
 
+    async def large(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        try:
+            await answer.write(bytes(LARGE))
+        finally:
+            over()
+        return answer
+
     app = web.Application()
-    app.add_routes([web.get("/", answer), web.get("/slow", slow)])
-    listener = await listen(app, host=host, port=port, path=path)
+    app.add_routes([web.get("/", answer), web.get("/slow", slow), web.get("/large", large)])
+    listener = await listen(app, host=host, port=port, path=path, patience=patience)
     try:
         yield listener
     finally:
@@ -99,6 +122,23 @@ async def test_headers_have_room_for_a_token_and_no_more() -> None:
     async with listening() as listener:
         assert 200 == (await ask(listener, Authorization="x" * 12_000))[0]
         assert 400 == (await ask(listener, Authorization="x" * (MAX_HEADER + 1_000)))[0]
+
+
+@LOOPS
+def test_an_answer_that_nobody_takes_is_given_up(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+    """Whoever asked is frozen, or pretends to be: its connection, its buffers and its task would stay for ever."""
+
+    async def be_cut() -> None:
+        cut = asyncio.Event()
+        async with listening(patience=0.2, over=cut.set) as listener:
+            with narrow_socket() as frozen:
+                loop = asyncio.get_running_loop()
+                await loop.sock_connect(frozen, ("127.0.0.1", int(listener.address.rpartition(":")[2])))
+                await loop.sock_sendall(frozen, b"GET /large HTTP/1.1\r\nHost: relay\r\n\r\n")
+                async with asyncio.timeout(30):
+                    await cut.wait()
+
+    run(be_cut())
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from relayd.app.supervision import supervise
+from relayd.app.supervision import heed_memory, supervise
 from relayd.telemetry.health import Health
 from relayd.testing.world import FakeClock, HandLoop, RecordingObserver
 
@@ -78,3 +80,33 @@ def test_being_cancelled_ends_it() -> None:
     with asyncio.Runner(loop_factory=HandLoop) as runner:
         runner.run(cancel())
     assert [] == ward.observer.told
+
+
+async def test_memory_that_is_short_in_a_callback_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """There is no net around it; what else breaks there is the loop's to log, as ever."""
+    observer = RecordingObserver()
+    loop = asyncio.get_running_loop()
+    heed_memory(loop, observer)
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    loop.call_soon(fail, ValueError("boom"))
+    loop.call_soon(fail, MemoryError())
+    await asyncio.sleep(0.01)
+    assert [("loop", "MemoryError()")] == [(what, repr(error)) for what, error in observer.of("failed")]
+    logged = [line.exc_info[1] for line in caplog.records if line.exc_info]
+    assert ["ValueError('boom')", "MemoryError()"] == [repr(error) for error in logged]
+
+
+def test_giving_up_leaves_nothing_to_be_done() -> None:
+    """No net catches it and nothing is written behind it: what was half done must not be kept."""
+    program = """
+from relayd.app.supervision import give_up
+try:
+    give_up()
+finally:
+    print("written")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (70, "", "") == (done.returncode, done.stdout, done.stderr)

@@ -39,6 +39,20 @@ async def test_a_broker_that_says_nothing_is_left_in_time(rabbit_settings: Rabbi
     server.close()
 
 
+async def test_a_broker_that_hangs_up_on_the_greeting_is_lost(rabbit_settings: RabbitSettings) -> None:
+    """A proxy without a broker behind it; the library has a way of its own to say so."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(b"AMQP0091"))
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    with pytest.raises(Lost, match="closed"):
+        await connect(rabbit_settings.at(f"amqp://guest:guest@{host}:{port}/"))
+    server.close()
+
+
 async def test_an_end_tells_its_cause(rabbit_settings: RabbitSettings) -> None:
     """The channel knows why it ended; while the connection lives, what was seen is the cause."""
     connection = await connect(rabbit_settings)
@@ -64,6 +78,9 @@ async def test_what_ends_a_connection_is_sorted() -> None:
         raise ConnectionResetError
     with pytest.raises(Lost, match="the connection was closed"), telling_lost():
         raise asyncio.CancelledError
+    # Its way to tell that the other side hung up before it was listened to.
+    with pytest.raises(Lost, match="the connection was closed"), telling_lost():
+        raise StopAsyncIteration
     # The library's way to tell those who wait on a channel that it was closed for no reason.
     with pytest.raises(Lost, match="the channel was closed"), telling_lost():
         raise Exception  # noqa: TRY002 - it is the library's

@@ -445,6 +445,26 @@ async def test_what_is_too_old_is_forgotten_and_floors_rise() -> None:
     await relay.end()
 
 
+async def test_a_clock_that_is_set_forward_drops_nothing() -> None:
+    """What is dropped for its age is lost for good, so the clock is believed only as far as time has passed."""
+    relay = await Relay.begin(journal=FakeJournal(max_age_seconds=3_600))
+    relay.says("a")
+    await relay.keeper.flush(everything=True)
+    task = asyncio.create_task(relay.keeper.retain())
+    relay.clock.time += 86_400
+    await asyncio.sleep(60)
+    assert relay.log.floor_of("p") is None
+    # An hour later it is old, whatever the clock says; and a clock that is set back is believed.
+    relay.clock.time -= 2 * 86_400
+    await asyncio.sleep(3_600)
+    assert relay.log.floor_of("p") is None
+    relay.clock.time += 86_400
+    await asyncio.sleep(60)
+    assert relay.log.floor_of("p") is not None
+    await stopped(task)
+    await relay.end()
+
+
 async def test_a_project_that_was_folded_forward_is_written_so_that_it_can_go() -> None:
     """Loaded after a crash it is newer than its snapshot."""
     first = await Relay.begin()

@@ -9,7 +9,7 @@ from relayd.protocol.disconnect import Disconnect
 from relayd.relay.lobby import Lobby
 from relayd.relay.poll import Poll
 from relayd.relay.refusal import Refused
-from relayd.testing.viewers import FakeEncoding, FakeWire
+from relayd.testing.viewers import FakeEncoding, FakeVerifier, FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import Relay, assert_leaves, assert_stays
 
@@ -50,6 +50,70 @@ async def test_who_gives_no_sign_of_life_leaves(beating: Relay) -> None:
     # Its transport has no way to answer, so its silence means nothing.
     assert_stays(mute)
     assert 2 == len(beating.lobby)
+
+
+async def test_a_pause_of_the_relay_s_own_is_nobody_s_silence(beating: Relay) -> None:
+    """Stopped, swapped out or moved with its machine, for minutes: who could not be heard meanwhile stays."""
+    viewers = [await beating.watches() for _ in range(3)]
+    for _ in range(4):
+        await asyncio.sleep(25)
+        for viewer in viewers:
+            viewer.session.count_frame()
+        beating.clock.advance(600)
+    await asyncio.sleep(25)
+    for viewer in viewers:
+        assert_stays(viewer)
+    await asyncio.sleep(50)
+    for viewer in viewers:
+        assert_leaves(viewer, Disconnect.IDLE_TIMEOUT)
+
+
+async def test_who_could_not_be_asked_is_not_silent(beating: Relay) -> None:
+    """Its buffer was full all the while: whether it reads is what the other rule is for."""
+    slow = await beating.watches()
+    slow.wire.fill()
+    for _ in range(20):
+        await asyncio.sleep(10)
+        slow.wire.take(1)
+    assert_stays(slow)
+
+
+async def test_who_was_let_in_by_a_key_that_is_gone_leaves_with_the_next_beat(beating: Relay) -> None:
+    """And nobody else: what a token was worth when it was shown counts, not how old it has grown."""
+    kept, gone = [await beating.watches(user=user, wire=FakeWire(answers=False)) for user in ("ada", "eve")]
+    beating.viewer("old", seconds=70)
+    grown_old = await beating.watches(user="old", wire=FakeWire(answers=False))
+    # Between its token's expiry and the end of the grace, and before the beat that lies there.
+    await asyncio.sleep(72)
+    tokens = beating.verifier.tokens
+    beating.engine.verifier = FakeVerifier(ada=tokens["ada"], old=tokens["old"])
+    await asyncio.sleep(5)
+    assert_leaves(gone, Disconnect.AUTH_FAILED)
+    assert_stays(grown_old)
+    await asyncio.sleep(20)
+    assert_leaves(grown_old, Disconnect.TOKEN_EXPIRED)
+    assert_stays(kept)
+
+
+async def test_keys_that_are_others_by_themselves_are_seen_by_their_number(beating: Relay) -> None:
+    """An issuer publishes them; while nobody knows which hold, nobody is ended for it."""
+    mute = FakeWire(answers=False)
+    viewer = await beating.watches(user="ada", wire=mute)
+    tokens, beating.verifier.tokens = beating.verifier.tokens, {}
+    await asyncio.sleep(30)
+    assert_stays(viewer)
+    beating.verifier.generation += 1
+    beating.verifier.keyless = True
+    await asyncio.sleep(30)
+    assert_stays(viewer)
+    beating.verifier.keyless = False
+    beating.verifier.tokens = tokens
+    await asyncio.sleep(30)
+    assert_stays(viewer)
+    beating.verifier.tokens = {}
+    beating.verifier.generation += 1
+    await asyncio.sleep(30)
+    assert_leaves(viewer, Disconnect.AUTH_FAILED)
 
 
 async def test_who_takes_no_byte_with_data_waiting_is_stuck(beating: Relay) -> None:
@@ -178,11 +242,33 @@ async def test_a_poll_that_waits_is_answered_by_a_relay_that_drains(relay: Relay
 
     waiting = asyncio.create_task(wait())
     await settle()
+    # It holds a connection as anybody does, and the bound of all of them counts it.
+    assert {"fake": 1} == relay.lobby.counts()
     await relay.lobby.empty(1)
     with pytest.raises(Refused) as refused:
         await waiting
     assert Disconnect.RESTARTING is refused.value.disconnect
     assert {"fake": 0} == relay.presence.counts()
+    assert {} == relay.lobby.counts()
+
+
+async def test_a_poll_whose_key_is_gone_is_answered(beating: Relay) -> None:
+    """It would be held for most of a minute yet."""
+    asked = beating.asks(after="0", user="ada")
+    poll = Poll(beating.engine, await beating.admission.admit(asked), FakeEncoding())
+
+    async def wait() -> None:
+        with beating.lobby.holding(poll):
+            await poll.answer(beating.admission, asked, wait=55, limit=10)
+
+    began = beating.clock.monotonic()
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(1)
+    beating.engine.verifier = FakeVerifier()
+    with pytest.raises(Refused) as refused:
+        await waiting
+    assert Disconnect.AUTH_FAILED is refused.value.disconnect
+    assert began + 26 > beating.clock.monotonic()
 
 
 async def test_who_was_at_the_door_when_the_end_began_is_sent_away_too(relay: Relay) -> None:

@@ -195,6 +195,22 @@ async def test_a_replaced_poll_ends(relay: Relay) -> None:
     assert ["a"] == texts(await newer)
 
 
+async def test_a_poll_does_not_outlive_its_token(relay: Relay) -> None:
+    """It ends as a stream would, once the grace is over; news before that are news."""
+    relay.viewer("ada", seconds=5)
+    waiting = await polling(relay, after="0", user="ada", wait=55)
+    began = relay.clock.monotonic()
+    with pytest.raises(Refused) as refused:
+        await waiting
+    assert Disconnect.TOKEN_EXPIRED is refused.value.disconnect
+    assert 15 == round(relay.clock.monotonic() - began)
+    relay.viewer("ada", seconds=5)
+    waiting = await polling(relay, after="0", user="ada", wait=55)
+    await asyncio.sleep(14)
+    relay.says("a")
+    assert ["a"] == texts(await waiting)
+
+
 async def test_a_poll_replaced_while_it_reads_the_journal_does_not_wait() -> None:
     """The end that came meanwhile is not forgotten."""
     relay = await Relay.begin(timeline_events=1)

@@ -1,5 +1,6 @@
 import io
 import json
+import logging
 import re
 
 import pytest
@@ -226,3 +227,23 @@ def test_canaries_are_told_when_something_changes(told: Told) -> None:
     assert 5 == told.value("relayd_canary_missed_total", cause="unconfirmed")
     assert 2 == told.value("relayd_canary_roundtrip_seconds_bucket", le="5.0")
     assert 3 == told.value("relayd_canary_roundtrip_seconds_count")
+
+
+def test_a_fault_for_want_of_memory_is_the_last(own_logging: None) -> None:
+    """It is told of first, if there is memory for the line; every other fault is one among many."""
+    ended: list[int] = []
+    stream = io.StringIO()
+    logs.configure("json", "info", stream)
+    observer = TelemetryObserver(Metrics(version="1"), logs.logger(), out_of_memory=lambda: ended.append(1))
+    observer.failed("intake", ValueError("boom"))
+    assert [] == ended
+    observer.failed("intake", MemoryError())
+    assert [1] == ended
+    assert "MemoryError" in stream.getvalue()
+    stream.close()
+    logging.raiseExceptions = False
+    try:
+        observer.failed("intake", MemoryError())
+    finally:
+        logging.raiseExceptions = True
+    assert [1, 1] == ended

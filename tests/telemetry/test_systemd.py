@@ -1,8 +1,10 @@
 import asyncio
 import os
+import resource
 import secrets
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,10 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def notifier(manager: socket.socket) -> Notifier:
+def notifier(manager: socket.socket) -> Iterator[Notifier]:
     """A notifier that was started by it."""
-    return Notifier({"NOTIFY_SOCKET": manager.getsockname()})
+    with closing(Notifier({"NOTIFY_SOCKET": manager.getsockname()})) as notifier:
+        yield notifier
 
 
 def test_each_verb_says_its_line(manager: socket.socket, notifier: Notifier) -> None:
@@ -55,7 +58,8 @@ def test_the_abstract_namespace_is_reached() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"\0{name}")
         manager.settimeout(10)
-        assert Notifier({"NOTIFY_SOCKET": f"@{name}"}).ready()
+        with closing(Notifier({"NOTIFY_SOCKET": f"@{name}"})) as notifier:
+            assert notifier.ready()
         assert manager.recv(4096) == b"READY=1"
 
 
@@ -70,7 +74,8 @@ async def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> Non
 
 def test_a_manager_that_is_gone_is_no_error(tmp_path: Path) -> None:
     """Serving goes on."""
-    assert not Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
+    with closing(Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")})) as notifier:
+        assert not notifier.ready()
 
 
 def test_a_manager_that_does_not_read_holds_up_nobody(notifier: Notifier) -> None:
@@ -97,7 +102,6 @@ def test_signs_of_life_come_twice_as_often_as_asked(environ: dict[str, str], int
 
 async def test_only_who_lives_says_so(manager: socket.socket) -> None:
     """While the relay is stuck the watchdog hears nothing, and hears again when it goes on."""
-    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2000"})
     answers = iter([True, False, False, True])
     asked = asyncio.Event()
 
@@ -107,11 +111,26 @@ async def test_only_who_lives_says_so(manager: socket.socket) -> None:
             asked.set()
         return bool(answer)
 
-    task = asyncio.create_task(notifier.keep_alive(alive))
-    await asyncio.wait_for(asked.wait(), 10)
-    task.cancel()
+    with closing(Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2000"})) as notifier:
+        task = asyncio.create_task(notifier.keep_alive(alive))
+        await asyncio.wait_for(asked.wait(), 10)
+        task.cancel()
+        await asyncio.wait({task})
     assert manager.recv(4096) == b"WATCHDOG=1"
     assert manager.recv(4096) == b"WATCHDOG=1"
     manager.setblocking(False)
     with pytest.raises(BlockingIOError):
         manager.recv(4096)
+
+
+def test_signs_of_life_need_no_descriptor(manager: socket.socket, notifier: Notifier) -> None:
+    """Else a relay that is short of them would be killed for it, with all whom it serves."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            socket.socket()
+        assert notifier.watchdog()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert b"WATCHDOG=1" == manager.recv(4096)

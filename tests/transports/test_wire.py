@@ -16,6 +16,7 @@ from relayd.protocol.disconnect import Disconnect
 from relayd.transports.frames import SseEncoding
 from relayd.transports.wire import HIGH_WATER, OpenEnded, SocketWire
 from tests.harness.inside import InsideRelay, inside
+from tests.harness.outsider import deafen
 from tests.harness.raw import UPGRADE, RawSocket, masked, raw, upgraded
 from tests.harness.viewer import log, watch
 
@@ -67,6 +68,20 @@ async def test_a_viewer_that_takes_no_byte_is_cut(tmp_path: Path) -> None:
         await fill(relay, slow)
         await relay.until(lambda: relay.places() == 0)
         assert "STUCK" == session.ended.result().disconnect.name
+
+
+async def test_a_viewer_whom_the_kernel_gave_up_was_silent(relay: InsideRelay) -> None:
+    """That is another ending than to leave: it may come back with its cursor."""
+    async with upgraded(relay, PATH.format(relay.token())) as gone:
+        await gone.frame()
+        (session,) = relay.rooms.lobby
+        ours = session.wire._transport.get_extra_info("socket")  # type: ignore[attr-defined]  # a SocketWire's
+        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 100)
+        deafen(gone.writer.get_extra_info("socket"))
+        await relay.publish(log("p", "never confirmed"))
+        await relay.until(session.ended.done)
+        assert Disconnect.IDLE_TIMEOUT is session.ended.result().disconnect
+        assert 0 == relay.places()
 
 
 async def test_what_is_said_before_the_answer_is_heard(relay: InsideRelay) -> None:
