@@ -21,22 +21,17 @@ from relayd.protocol import codec
 from relayd.protocol.commands import Selection
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Notice
-from relayd.relay.admission import EXPIRED, Admission, Grant, Handshake
+from relayd.relay.admission import Admission, Grant, Handshake
 from relayd.relay.bundle import Bundle
 from relayd.relay.catchup import StuckError, catch_up, drained, write_entries
 from relayd.relay.engine import Engine
+from relayd.relay.expiry import Expiry
 from relayd.relay.opening import Opening, established, open_subscription
 from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Subscription, Watched
 from relayd.relay.view import SharedView
 
 __all__ = ["Ending", "Session"]
-
-EXPIRY_NOTICE = 60.0
-"""Seconds before its token's expiry that a viewer is told to refresh it."""
-
-MAX_TIMER = 86_400.0
-"""A timer further off is set anew on the way; loops don't take times of years."""
 
 
 class Ending(Struct, frozen=True):
@@ -78,7 +73,7 @@ class Session:
         self._starts: dict[Subscription, Start] = {}
         self._behind: dict[Subscription, None] = {}
         self._catching: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._expiry = Expiry(self)
         self._began = engine.clock.monotonic()
         grant.on_evict(self.close)
         self.watch_expiry()
@@ -231,26 +226,9 @@ class Session:
             self.wire.push(self.encoding.say(notice))
 
     def watch_expiry(self) -> None:
-        """Set the timer that ends the connection when its token has expired and the grace is over."""
-        if self.ended.done():
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        left = self.grant.viewer.expires_at - self.engine.clock.now()
-        delay = min(MAX_TIMER, max(0.0, left - EXPIRY_NOTICE))
-        self._timer = asyncio.get_running_loop().call_later(delay, self._warn_of_expiry)
-
-    def _warn_of_expiry(self) -> None:
-        left = self.grant.viewer.expires_at - self.engine.clock.now()
-        if left > EXPIRY_NOTICE + 1:
-            self.watch_expiry()
-            return
-        self.notice(Notice(code="TOKEN_EXPIRING", detail=f"the token expires in {max(0, int(left))} s; send a refresh"))
-        delay = max(0.0, left + self.engine.limits.grace_seconds)
-        self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
-
-    def _expire(self) -> None:
-        self.close(Disconnect.TOKEN_EXPIRED, EXPIRED)
+        """Go by the token that the grant has now; one that has ended watches nothing any more."""
+        if not self.ended.done():
+            self._expiry.watch()
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -281,8 +259,7 @@ class Session:
             self.unsubscribe(project_id)
         if self._catching is not None:
             self._catching.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._expiry.cancel()
         retry = disconnect.retry_after_ms if retry_after_ms is None else retry_after_ms
         self.ended.set_result(Ending(disconnect, sentence or disconnect.label.replace("_", " "), retry))
         self.engine.observer.disconnected(self._summary(), disconnect)

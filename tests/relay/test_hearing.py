@@ -224,8 +224,8 @@ async def test_a_token_for_a_session_that_has_ended_sets_no_timer(relay: Relay) 
     """Frames may come in until the socket is closed."""
     viewer = await relay.watches(user="ada")
     viewer.session.close(Disconnect.RESTARTING)
-    timer = viewer.session._timer
+    timer = viewer.session._expiry.timer
     await viewer.says({"type": "refresh", "token": "ada"})
-    assert timer is viewer.session._timer
+    assert timer is viewer.session._expiry.timer
     assert timer is not None
     assert timer.cancelled()

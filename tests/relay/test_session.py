@@ -8,7 +8,7 @@ from relayd.core.pacing import Pace
 from relayd.protocol.commands import Selection
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.refusal import Refused
-from relayd.relay.session import MAX_TIMER, Session
+from relayd.relay.session import Session
 from relayd.testing.viewers import FakeEncoding, FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import Relay, assert_hears, assert_leaves, assert_stays, line
@@ -94,7 +94,7 @@ async def test_one_who_is_evicted_before_its_session_exists_leaves_at_once(relay
     await relay.admission.admit(relay.asks(user="ada", session="tab"))
     session = Session(relay.engine, grant, FakeWire(), many=False)
     assert Disconnect.REPLACED is session.ended.result().disconnect
-    assert session._timer is None
+    assert session._expiry.timer is None
 
 
 async def test_a_refusal_behind_the_door_is_an_ending(relay: Relay) -> None:
@@ -107,33 +107,6 @@ async def test_a_refusal_behind_the_door_is_an_ending(relay: Relay) -> None:
 
 
 # -- tokens that expire -----------------------------------------------------------------------------------------------
-
-
-async def test_a_viewer_is_told_before_its_token_expires_and_leaves_after_the_grace(relay: Relay) -> None:
-    """A minute before, and ten seconds after."""
-    relay.viewer("ada", seconds=300)
-    viewer = await relay.watches(user="ada")
-    await asyncio.sleep(239)
-    assert [] == viewer.codes()
-    await asyncio.sleep(2)
-    assert ["TOKEN_EXPIRING"] == viewer.codes()
-    assert "send a refresh" in viewer.of("notice")[0]["detail"]
-    await asyncio.sleep(67)
-    assert_stays(viewer)
-    await asyncio.sleep(3)
-    assert_leaves(viewer, Disconnect.TOKEN_EXPIRED)
-
-
-async def test_a_token_of_years_is_watched_in_days(relay: Relay) -> None:
-    """Loops don't take timers of years."""
-    relay.viewer("ada", seconds=3 * MAX_TIMER)
-    viewer = await relay.watches(user="ada")
-    await asyncio.sleep(3 * MAX_TIMER - 70)
-    assert [] == viewer.codes()
-    await asyncio.sleep(20)
-    assert ["TOKEN_EXPIRING"] == viewer.codes()
-    await asyncio.sleep(70)
-    assert_leaves(viewer, Disconnect.TOKEN_EXPIRED)
 
 
 async def test_a_legacy_viewer_gets_no_notice(relay: Relay) -> None:
