@@ -6,8 +6,7 @@ message handed on, inclusive, and `resume` tells whether the log is still the sa
 Law 2: a queue that is missing after a reconnect is a broker that is starting.  It is asked for again and again and
 never declared: an empty log in the place of a full one would make a loss out of a wait.
 Law 3: what arrived and was not handed on stays in memory over a reconnect; the next subscription waits until it is
-gone, so that memory never holds more than one prefetch.  Nor more bytes than `backlog_mib`, but for the message that
-goes beyond it.
+gone, so that memory never holds more than one prefetch, nor more than one message beyond `backlog_mib`.
 """
 
 import asyncio
@@ -26,7 +25,8 @@ from relayd.rabbitmq.connection import Lost, Stalled, Unreadable, close, connect
 from relayd.rabbitmq.health import Health
 from relayd.rabbitmq.resume import Resumption, resume
 from relayd.rabbitmq.settings import RabbitSettings
-from relayd.rabbitmq.subscription import Subscription, edge
+from relayd.rabbitmq.subscribed import SubscribedLog
+from relayd.rabbitmq.subscription import Subscription
 from relayd.rabbitmq.topology import declare
 from relayd.rabbitmq.valve import Valve, ValvedTransport
 from relayd.rabbitmq.watchdog import Watchdog
@@ -36,8 +36,6 @@ __all__ = ["RabbitSource"]
 GATHER_SECONDS = 0.005
 """While there is a past to read, so long is gathered before it is handed on: what comes is a few messages each time,
 and each time costs.  At the end of the log, where somebody waits for every event, nothing is gathered."""
-COUNT_SECONDS = 10.0
-"""The broker counts the messages of its streams every five seconds, a busy one a little later."""
 STOP_SECONDS = 10.0
 """Longest wait for the reading task after it was told to end; closing a connection is bounded below that."""
 
@@ -53,11 +51,11 @@ class RabbitSource:
         self.log = f"rabbitmq:{settings.vhost}:{settings.queue}"
         self._settings = settings
         self._clock = clock
-        self._way = way(settings)
+        self._valve = Valve(settings.backlog_mib * 2**20)
+        self._way = ValvedTransport(way(settings), self._valve)
         self._identity = identity(self.log)
         self._health = Health(settings, clock.monotonic)
         self._queue: deque[Delivery | LogBreak] = deque()
-        self._valve = Valve(settings.backlog_mib * 2**20)
         self._unsettled: deque[tuple[Subscription, int]] = deque()
         self._current: Subscription | None = None
         self._news = asyncio.Event()
@@ -156,9 +154,7 @@ class RabbitSource:
         while True:
             attached = False
             try:
-                self._valve.open()
-                by = ValvedTransport(self._way, self._valve)
-                connection = await connect(self._settings, by=by, careful=careful)
+                connection = await connect(self._settings, by=self._way, careful=careful)
                 try:
                     if create:
                         await declare(connection, self._settings)
@@ -173,7 +169,6 @@ class RabbitSource:
                     raise why_ended(connection, lost) from lost
                 finally:
                     self._current = None
-                    # The broker's farewell is read in any case.
                     self._valve.open()
                     await close(connection)
             except Lost as lost:
@@ -196,7 +191,7 @@ class RabbitSource:
             self._flow(subscription)
             return subscription
         await subscription.open(position.offset)
-        found = _Log(connection, self._settings, subscription)
+        found = SubscribedLog(connection, self._settings, subscription)
         how = await resume(
             found,
             position,
@@ -277,32 +272,3 @@ class RabbitSource:
             return "first"
         # Counted from the first attempt: after an hour without a broker the same past is still read.
         return f"{self._settings.warm_up_seconds + int(self._health.age())}s"
-
-
-class _Log:
-    """What `resume` may ask about the log that a subscription reads."""
-
-    def __init__(self, connection: AbstractConnection, settings: RabbitSettings, subscription: Subscription) -> None:
-        self._connection = connection
-        self._settings = settings
-        self._subscription = subscription
-
-    async def arrival(self, patience: float) -> Delivery | None:
-        """Return the first delivery."""
-        return await self._subscription.first(patience)
-
-    async def oldest(self) -> int | None:
-        """Return the oldest offset."""
-        return await edge(self._connection, self._settings, "first", patience=self._settings.silence_seconds)
-
-    async def newest(self) -> int | None:
-        """Return the newest offset."""
-        newest = await self._newest()
-        if newest is None:
-            # To call a log empty makes a gap for every viewer: what the broker has not counted yet is waited for.
-            await asyncio.sleep(COUNT_SECONDS)
-            newest = await self._newest()
-        return newest
-
-    async def _newest(self) -> int | None:
-        return await edge(self._connection, self._settings, "last", patience=self._settings.silence_seconds)

@@ -21,6 +21,7 @@ class Valve:
         self._most = most
         self._waiting = 0
         self._open = asyncio.Event()
+        self._open.set()
 
     @property
     def is_open(self) -> bool:
@@ -28,7 +29,7 @@ class Valve:
         return self._open.is_set()
 
     def open(self) -> None:
-        """Open it until more comes, whatever waits: without an answer no connection begins or ends."""
+        """Open it until more comes, whatever waits: no connection ends or begins without an answer."""
         self._open.set()
 
     def came(self, nbytes: int) -> None:

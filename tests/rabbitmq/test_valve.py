@@ -43,7 +43,7 @@ async def test_a_closed_valve_lets_nothing_through() -> None:
 async def test_it_counts_what_waits() -> None:
     """Closed beyond the bound, open again below it, for a farewell, and when all of it is forgotten."""
     valve = Valve(10)
-    valve.open()
+    assert valve.is_open
     valve.came(10)
     assert valve.is_open
     valve.came(1)
