@@ -8,10 +8,16 @@ printed; `make faults FAULTS="--seed 42"` runs that course again, `--minutes` an
 |---|---|
 | `test_course` | everything, in random order and at once, under load (`scene`, `strikes`, `course`) |
 | `test_broker` | RabbitMQ restarts, is killed, closes a channel, refuses a declaration |
+| `test_no_broker_yet` | there is none when the relay starts |
+| `test_silence` | nothing comes: half-open connections, a consumer forgotten, alarms, a binding that is gone |
 | `test_log` | the stream is deleted and made anew; retention passes a relay that was away |
 | `test_what_comes_in` | poison, enormous messages, repeats, producers out of order |
-| `test_names` | the name service |
+| `test_names`, `test_jwks`, `test_redis` | the name service, the issuer of keys, Redis |
 | `test_cluster` | nodes of a cluster of three |
+| `test_replicas`, `test_rolling_restart` | one of several relays, and the proxy before them |
+| `test_ends_under_load`, `test_pauses`, `test_clocks` | the relay is ended, killed, frozen; the clock is set |
+| `test_descriptors`, `test_memory`, `test_churn` | too many files, too little memory, viewers by the thousand |
+| `test_half_open_viewers`, `test_tokens_and_keys` | viewers that vanish; tokens that expire, keys that change |
 
 Beside these: a broker that is not there yet (`tests/broker/test_the_broker_goes_away`), poison that is published again
 (`tests/broker/test_rejected`), resets at any moment (`tests/rabbitmq/test_consume`).

@@ -53,13 +53,15 @@ class Scene:
 
 
 @asynccontextmanager
-async def whole_scene(broker: PrivateRabbit, folder: Path, *, seed: int, rate: int) -> AsyncIterator[Scene]:
-    """Give a scene whose viewers are present and whose swarm speaks."""
+async def whole_scene(
+    broker: PrivateRabbit, folder: Path, *, seed: int, rate: int, tables: Tables = NIMBLE
+) -> AsyncIterator[Scene]:
+    """Give a scene whose viewers are present and whose swarm speaks; `tables` configure the relay."""
     load = Load(ENDLESS, projects=PROJECTS, seed=seed)
     async with (
         Proxy(broker.port) as from_swarm,
         Proxy(broker.port) as to_broker,
-        PrivateRelay(NIMBLE, rabbitmq=through(broker.url, to_broker)) as relay,
+        PrivateRelay(tables, rabbitmq=through(broker.url, to_broker)) as relay,
         Proxy(relay.port) as to_viewers,
         Audience(Behind(to_viewers), seed=seed) as audience,
     ):

@@ -7,13 +7,17 @@ import pytest
 
 from relayd.rabbitmq.settings import RabbitSettings
 from tests.faults.course import Course
-from tests.faults.scene import whole_scene
+from tests.faults.scene import NIMBLE, whole_scene
 from tests.harness.cluster import PrivateCluster
+from tests.harness.follower import until
 from tests.harness.rabbitmq import PrivateRabbit
+from tests.harness.settled import Tables, merged
 
 RATE = 200
 QUEUE = RabbitSettings().queue
-SILENT_SECONDS = 5
+
+WATCHFUL: Tables = merged(NIMBLE, {"sources.rabbitmq": {"canary_seconds": 0.5, "stalled_seconds": 3.0}})
+"""A relay that sends a canary twice a second, and misses it soon."""
 
 
 class Stage:
@@ -48,7 +52,7 @@ async def test_nodes_are_killed(tmp_path: Path, seed: int) -> None:
     """The leader beside the relay and under it, a follower, and then two of three, without whom nobody confirms."""
     async with (
         PrivateCluster() as cluster,
-        whole_scene(cluster.nodes[0], tmp_path, seed=seed, rate=RATE) as scene,
+        whole_scene(cluster.nodes[0], tmp_path, seed=seed, rate=RATE, tables=WATCHFUL) as scene,
     ):
         course = Course(scene, seed=seed)
         stage = Stage(cluster, course)
@@ -82,11 +86,12 @@ async def test_nodes_are_killed(tmp_path: Path, seed: int) -> None:
             with course.noted("two of three killed"):
                 await asyncio.gather(leader.kill_async(), second.kill_async())
                 confirmed = scene.publishing.confirmed
-                await asyncio.sleep(SILENT_SECONDS)
-                # The relay can't tell silence from quiet; whoever publishes can.
-                assert (confirmed, (200, "")) == (scene.publishing.confirmed, scene.relay.readiness())
+                # From a quiet night it is told by the canary alone.
+                await until(lambda: "the stream has no quorum" in scene.relay.readiness()[1])
+                assert (200, confirmed) == (scene.relay.readiness()[0], scene.publishing.confirmed)
                 await asyncio.gather(leader.start_async(), second.start_async())
                 await course.flow(RATE)
+            await until(lambda: scene.relay.readiness() == (200, ""))
         told = await course.judge()
     print(told)  # noqa: T201  # `pytest -s` shows it
     assert {} == told.broken

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import pytest
 from pydantic import SecretStr
 
@@ -37,14 +36,6 @@ HEARTBEAT = 1
 """Seconds; whoever hears nothing for three times that and a little gives the connection up."""
 
 DIRECTIONS: list[tuple[Direction, ...]] = [("asked",), ("answered",), ("asked", "answered")]
-
-
-@pytest.fixture
-async def amqp(amqp_url: str) -> str:
-    """Give the URL of a virtual host without a log: the relay makes it when it connects."""
-    async with await aio_pika.connect(amqp_url) as connection:
-        await (await connection.channel()).queue_delete(RabbitSettings().queue)
-    return amqp_url
 
 
 @pytest.fixture

@@ -174,10 +174,10 @@ class PrivateRelay(Whole, Addresses):
             return 0
 
     def readiness(self) -> tuple[int, str]:
-        """Return the status of `/readyz`, and what it says of the source."""
+        """Return the status of `/readyz`, and why the source is not ready, or else what is amiss with it."""
         try:
             with urllib.request.urlopen(f"{self.admin_url}/readyz", timeout=5) as answer:  # noqa: S310 - our own
-                return answer.status, json.loads(answer.read())["reasons"].get("source", "")
+                return answer.status, json.loads(answer.read())["notes"].get("source", "")
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.loads(error.read())["reasons"].get("source", "")
