@@ -164,4 +164,7 @@ def _lost(error: BaseException) -> Lost:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, asyncio.CancelledError):
+        # The library's way to end a connection over which no heartbeat came.
+        return "no sign of life in time"
     return str(error) or type(error).__name__
