@@ -109,7 +109,12 @@ async def test_a_half_open_connection_is_left_and_nothing_is_lost(
                 with proxy.swallowing(*directions):
                     began = time.monotonic()
                     await until(lambda: relay.probe("/readyz") == 503)
-                    print(f"{'+'.join(directions)}: noticed after {time.monotonic() - began:.1f} s")  # noqa: T201  # `-s`
+                    noticed = time.monotonic() - began
+                await asyncio.to_thread(relay.wait_for_line, "source_detached")
+                why = [line["detail"] for line in relay.lines if line["event"] == "source_detached"]
+                print(f"{'+'.join(directions)}: noticed after {noticed:.1f} s: {why}")  # noqa: T201  # `pytest -s`
+                if "answered" in directions:
+                    assert ["no sign of life in time"] == why
                 await publishing.end()
             await audience.until_done()
             assert {} == audience.broken(lambda _, project_id: load.keys(project_id))
