@@ -22,9 +22,11 @@ class PrivateRedis(Whole):
         """Choose a port and make the folder; raises RuntimeError with the mend when Redis is not installed."""
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="relayd-redis-"))
+        self.socket = self.folder / "redis.sock"
         options = {
             "bind": "127.0.0.1",
             "port": str(self.port),
+            "unixsocket": str(self.socket),
             "dir": str(self.folder),
             "save": "",
             "appendonly": "no",

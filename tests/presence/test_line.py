@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -216,6 +217,20 @@ async def test_an_error_is_no_answer(held: Held) -> None:
     await until(lambda: "unknown command" in held.line.trouble)
     await until(lambda: held.line.up)
     assert 2 == held.household.settled
+
+
+async def test_a_user_with_a_password_over_a_unix_socket(redis: PrivateRedis) -> None:
+    """As operators have it on one machine; what the user may not do is an error like any other."""
+    async with Redis.from_url(redis.url) as client:
+        raw: Any = client
+        await raw.execute_command("ACL", "SETUSER", "line", "reset", "on", ">secret", "&test-line", "+@all", "~mine")
+        async with holding(f"unix://line:secret@{redis.socket}?db=0") as held:
+            assert None is await held.line.ask(("GET", "mine"))
+            with pytest.raises(Away):
+                await held.line.ask(("GET", "another"))
+            await until(lambda: "no permissions" in held.line.trouble.lower())
+        async with holding(f"unix://line:wrong@{redis.socket}", up=False) as held:
+            await until(lambda: "invalid username-password pair" in held.line.trouble)
 
 
 async def test_a_password_is_not_told(redis: PrivateRedis) -> None:

@@ -1,7 +1,11 @@
 """Places that relays share, on a real Redis; what is a relay here is a presence with its task."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from redis.asyncio import Redis
@@ -14,6 +18,8 @@ from tests.harness.follower import until, until_true
 from tests.harness.process import free_port
 from tests.harness.redis import PrivateRedis
 from tests.presence.fleet import Fleet, is_refused
+
+OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
 
 
 @pytest.fixture
@@ -147,6 +153,25 @@ async def test_a_new_limit_holds_over_all_relays(fleet: Fleet) -> None:
     here.limit = 4
     await take(here, holder("c4"))
     assert not await is_refused(there, holder("c5"))
+
+
+async def test_a_user_of_few_rights_is_enough(fleet: Fleet, redis: PrivateRedis, client: Redis) -> None:
+    """Those that docs/operate.md tells operators to give."""
+    (line,) = re.findall(r"^ACL SETUSER relayd (.*)$", OPERATE.read_text(encoding="utf-8"), re.MULTILINE)
+    rights = line.replace("relayd:", fleet.prefix).replace("PASSWORD", "secret").split()
+    raw: Any = client
+    await raw.execute_command("ACL", "SETUSER", fleet.prefix, "reset", *rights)
+    url = f"redis://{quote(fleet.prefix)}:secret@127.0.0.1:{redis.port}/0"
+    here, there, ends = await fleet.relay(url=url, lease_seconds=1.0), await fleet.relay(url=url), Ends()
+    await take(here, holder("c1", session="tab"), ends)
+    await take(there, holder("c2", session="tab"))
+    await take(here, holder("c3"), ends)
+    assert await there.evict("c3", user="ada")
+    await until(lambda: len(ends.heard) == 2)
+    (await take(here, holder("c4"))).release()
+    await here.close()
+    assert ["c2"] == await ids(there)
+    assert ["redis_connected"] * 2 == fleet.noticed()
 
 
 # -- those who are gone ------------------------------------------------------------------------------------------------
