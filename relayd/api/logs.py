@@ -128,7 +128,7 @@ async def backwards(
     admission: Admission, project: Watched, before: Place | None, wanted: Selection, limit: int
 ) -> Page:
     """Return up to `limit` of the newest lines before a place."""
-    timeline, journal = project.timeline, admission.engine.past.journal
+    timeline = project.timeline
     held = timeline.slice(timeline.base, timeline.end)
     found = list(select(wanted, [entry for entry in held if before is None or entry.place < before]))
     oldest = held[0].place if held else None
@@ -138,9 +138,9 @@ async def backwards(
     for _ in range(PAGES):
         if len(found) > limit:
             break
-        if journal is None or timeline.bottom is None:
+        if timeline.bottom is None:
             return last_of(found, limit, None)
-        rows = await journal.read(project.id, before=oldest, limit=PAGE, newest=True)
+        rows = await admission.engine.past.older(project, oldest, PAGE)
         if not rows:
             return last_of(found, limit, None)
         found = [*select(wanted, rows), *found]

@@ -108,9 +108,8 @@ class ProjectsApi:
 
     async def _rows(self) -> list[ProjectRow]:
         """Return a row for every project: as memory knows it, and as the journal kept it where memory does not."""
-        journal = self._engine.past.journal
         try:
-            kept = await journal.list_projects() if journal is not None else ()
+            kept = await self._engine.past.list_projects()
         except JournalError as error:
             self._engine.observer.journal_failed(error)
             raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error

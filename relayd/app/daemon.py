@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import uvloop
@@ -24,7 +24,7 @@ from relayd.app.supervision import give_up, heed_memory, supervise
 from relayd.config import Config, ConfigError, load
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
-from relayd.ports import Ingest, JournalError, Observer, Shared
+from relayd.ports import Ingest, JournalDamaged, JournalError, Observer, Shared
 from relayd.telemetry import logs
 from relayd.telemetry.systemd import Notifier
 from relayd.web.pages import Pages
@@ -66,15 +66,16 @@ class Daemon:
         self._notifier = Notifier(os.environ)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._damage: JournalDamaged | None = None
+        """Found in a journal that is the log: nothing may be written to it any more."""
 
     async def live(self) -> int:
-        """Open, serve, drain; raises JournalError, BadKey, PluginError, OSError when it can't be opened."""
+        """Open, serve, drain; raises JournalError, BadKey, PluginError, OSError when that can't be done."""
         async with AsyncExitStack() as stack:
             stack.callback(self._notifier.close)
             rooms = await furnish(self._config, out_of_memory=give_up)
             heed_memory(asyncio.get_running_loop(), rooms.engine.observer)
-            if rooms.journal is not None:
-                stack.push_async_callback(rooms.journal.close)
+            stack.push_async_callback(close, rooms)
             admin = await self._listen_to_operators(rooms)
             stack.push_async_callback(admin.stop)
             # A viewer that came before the first keys would be sent away; without them it goes on all the same.
@@ -89,6 +90,8 @@ class Daemon:
             self._invite(public)
             await self._serve(rooms)
             await self._drain(rooms, public)
+        if self._damage is not None:
+            raise self._damage
         return EX_OK
 
     # -- open ---------------------------------------------------------------------------------------------------
@@ -126,8 +129,10 @@ class Daemon:
     def _begin_tasks(self, rooms: Rooms) -> None:
         forever: dict[str, Callable[[], Awaitable[None]]] = {
             "intake": lambda: rooms.intake.run(rooms.position()),
-            "journal": rooms.keeper.write,
-            "retention": rooms.keeper.retain,
+            "journal": rooms.journaling.keeper.write,
+            "mending": rooms.journaling.mender.mend,
+            "retention": rooms.journaling.forgetting.run,
+            "checking": lambda: self._check(rooms),
             "heartbeat": rooms.lobby.turn,
             "keys": rooms.published.run,
             "loop_lag": rooms.loop_lag.run,
@@ -141,6 +146,22 @@ class Daemon:
         # What has been made by now stays: looking through it again and again would only cost pauses.
         gc.collect()
         gc.freeze()
+
+    async def _check(self, rooms: Rooms) -> None:
+        """Look through the journal after an unclean stop; one that is no log is mended, one that is must be by hand."""
+        if rooms.journal is None:
+            return
+        try:
+            await rooms.journal.check()
+        except JournalDamaged as damage:
+            rooms.engine.observer.journal_failed(damage)
+            if rooms.source.replays:
+                rooms.journaling.trouble.found(damage)
+            else:
+                self._damage = damage
+                self._stop.set()
+        except JournalError as error:
+            rooms.engine.observer.journal_failed(error)
 
     def _heed_signals(self, rooms: Rooms) -> None:
         loop = asyncio.get_running_loop()
@@ -198,7 +219,7 @@ class Daemon:
         intake, *others = self._tasks
         # First the way in, then what it left to be written, then the rest.
         await cancelled([intake])
-        await rooms.keeper.flush(everything=True)
+        await briefly(rooms.journaling.mender.end())
         if isinstance(rooms.presence, Shared):
             # While its task is there to send it.
             await rooms.presence.close()
@@ -210,6 +231,23 @@ def warn_of_shortage(observer: Observer, config: Config) -> None:
     """Tell the operator when the system lets in fewer viewers than the configuration."""
     if detail := shortage(config.server.max_connections):
         observer.noticed("connections_capped", {"level": "warning", "detail": detail})
+
+
+async def close(rooms: Rooms) -> None:
+    """Let go of the journal; one that can't be closed in order is looked through at the next start."""
+    if rooms.journal is None:
+        return
+    try:
+        await briefly(rooms.journal.close())
+    except JournalError as error:
+        rooms.engine.observer.journal_failed(error)
+
+
+async def briefly(work: Awaitable[None]) -> None:
+    """Wait a while for the end of some work, and no longer: a disk that hangs must not keep the process from ending."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STOP_SECONDS):
+            await work
 
 
 async def cancelled(tasks: list[asyncio.Task[None]]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+from relayd.app.journaling import Journaling
 from relayd.ports import Shared
 from relayd.relay.engine import Engine
 from relayd.telemetry import catalogue
@@ -11,8 +12,8 @@ from relayd.telemetry.metrics import Metrics
 __all__ = ["register"]
 
 
-def register(metrics: Metrics, engine: Engine) -> None:
-    """Let the metrics ask an engine."""
+def register(metrics: Metrics, engine: Engine, journal: Journaling) -> None:
+    """Let the metrics ask an engine, and those who look after its journal."""
     log, source, presence = engine.log, engine.source, engine.presence
 
     def statuses() -> dict[str, float]:
@@ -41,6 +42,7 @@ def register(metrics: Metrics, engine: Engine) -> None:
     )
     if isinstance(presence, Shared):
         metrics.pull(catalogue.REDIS_UP.name, lambda: float(not presence.trouble))
+    metrics.pull(catalogue.JOURNAL_ATTACHED.name, journal.attached)
     metrics.pull(catalogue.PROJECTS.name, statuses)
     metrics.pull(catalogue.TIMELINE_BYTES.name, lambda: float(log.nbytes))
     metrics.pull(catalogue.TASKS.name, lambda: float(len(asyncio.all_tasks())))

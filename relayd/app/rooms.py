@@ -7,10 +7,10 @@ from msgspec import Struct
 from relayd import __version__
 from relayd.app import gauges
 from relayd.app.clock import SystemClock
+from relayd.app.journaling import Journaling, journaling
 from relayd.app.settings import (
     authorizers_of,
     detector_of,
-    journal_of,
     limits_of,
     presence_of,
     publication_of,
@@ -21,7 +21,6 @@ from relayd.app.settings import (
 )
 from relayd.config import Config
 from relayd.core.log import Log
-from relayd.core.repeats import WINDOW
 from relayd.identity.keys import FixedKeys
 from relayd.identity.published import PublishedKeys
 from relayd.ports import Journal, Observer, Position, Presence, Reporting, Shared, Source, TokenVerifier
@@ -31,9 +30,7 @@ from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
 from relayd.relay.freshness import Freshness
 from relayd.relay.intake import Intake
-from relayd.relay.keeper import Keeper
 from relayd.relay.lobby import Lobby
-from relayd.relay.past import Past
 from relayd.relay.subscription import WatchedLog
 from relayd.relay.turnstile import Turnstile
 from relayd.telemetry import catalogue, logs
@@ -45,9 +42,6 @@ from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins
 
 __all__ = ["Rooms", "add_checks", "apply", "furnish"]
-
-NEWEST = 1_000
-"""So many events come back to memory with a project: its tail, and what most who return have missed."""
 
 
 class Rooms(Struct, frozen=True, kw_only=True):
@@ -62,7 +56,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     engine: Engine
     published: PublishedKeys
     presence: Presence
-    keeper: Keeper
+    journaling: Journaling
     intake: Intake
     admission: Admission
     lobby: Lobby
@@ -78,7 +72,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
 
 
 async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = None) -> Rooms:
-    """Return the rooms with the journal open; raises JournalError, BadKey, PluginError."""
+    """Return the rooms with the journal open, if it can be; raises JournalError, BadKey, PluginError."""
     clock, limits = SystemClock(), limits_of(config)
     metrics = Metrics(version=__version__, transports=config.transports.use)
     observer = TelemetryObserver(metrics, logs.logger(), out_of_memory=out_of_memory)
@@ -89,12 +83,11 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
     if isinstance(source, Reporting):
         source.report_to(observer)
     log: WatchedLog = Log(source.log)
-    journal = journal_of(config, source)
-    position = await recover(log, journal, source.log) if journal is not None else None
-    past = Past(log, journal, observer=observer, newest=min(NEWEST, limits.timeline_events))
+    journal = journaling(config, source, log, observer=observer, clock=clock, limits=limits)
+    await journal.mender.begin()
     engine = Engine(
         log=log,
-        past=past,
+        past=journal.past,
         fanout=Fanout(log, observer=observer, clock=clock, limits=limits),
         source=source,
         presence=presence,
@@ -107,11 +100,10 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         copies=Copies(),
         freshness=Freshness(source, log, clock),
     )
-    keeper = Keeper(past, position, replays=source.replays, observer=observer, clock=clock, limits=limits)
-    gauges.register(metrics, engine)
+    gauges.register(metrics, engine, journal)
     admission = Admission(engine)
     health = Health(clock, lag=loop_lag.lag)
-    add_checks(health, source, keeper, admission)
+    add_checks(health, source, journal, admission)
     health.add("keys", published.trouble)
     metrics.pull(catalogue.JWKS_AGE.name, published.age)
     if isinstance(presence, Shared):
@@ -122,33 +114,17 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         health=health,
         loop_lag=loop_lag,
         source=source,
-        journal=journal,
+        journal=journal.past.journal,
         engine=engine,
         published=published,
         presence=presence,
-        keeper=keeper,
-        intake=Intake(engine, detector, keeper, redactor_of(config)),
+        journaling=journal,
+        intake=Intake(engine, detector, journal.keeper, redactor_of(config)),
         admission=admission,
         lobby=Lobby(engine),
         origins=Origins(config.server.origins),
         proxies=Proxies(config.server.trusted_proxies),
     )
-
-
-async def recover(log: WatchedLog, journal: Journal, name: str) -> Position | None:
-    """Bring back what the journal remembers and return where the log was read to; raises JournalError."""
-    recovered = await journal.open(name, window=WINDOW)
-    position = recovered.position
-    epoch = 0 if position is None else position.epoch
-    log.restore(
-        epoch=epoch,
-        marks=[(body.offset, body.fingerprint) for body in recovered.bodies if body.epoch == epoch],
-        keys=[key for body in recovered.bodies if body.epoch == epoch for key in body.repeat_keys],
-        floors=recovered.floors,
-        floor=recovered.floor,
-        projects=recovered.projects,
-    )
-    return position
 
 
 def checker(config: Config, published: PublishedKeys, observer: Observer) -> TokenVerifier:
@@ -160,7 +136,7 @@ def checker(config: Config, published: PublishedKeys, observer: Observer) -> Tok
     return verifier_of(config, FixedKeys(keys.ring))
 
 
-def add_checks(health: Health, source: Source, keeper: Keeper, admission: Admission) -> None:
+def add_checks(health: Health, source: Source, journal: Journaling, admission: Admission) -> None:
     """Name what makes a relay not ready."""
 
     def from_source() -> str | None:
@@ -169,7 +145,7 @@ def add_checks(health: Health, source: Source, keeper: Keeper, admission: Admiss
 
     health.add("source", from_source)
     health.note("source", lambda: source.state().note)
-    health.add("journal", lambda: keeper.trouble or None)
+    health.add("journal", journal.trouble_now)
     health.add("drain", lambda: "this relay is draining" if admission.draining else None)
 
 

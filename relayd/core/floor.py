@@ -63,6 +63,15 @@ class Marks:
         """Return the fingerprint at an offset, None when it is not (or no longer) remembered."""
         return self._marks.get(offset)
 
+    def since(self, offset: int) -> list[tuple[int, bytes]]:
+        """Return the bodies behind an offset that are remembered, oldest first."""
+        found: list[tuple[int, bytes]] = []
+        for known in reversed(self._order):
+            if known <= offset:
+                break
+            found.append((known, self._marks[known]))
+        return found[::-1]
+
     def clear(self) -> None:
         """Forget all: the log is another one."""
         self._marks.clear()

@@ -11,12 +11,11 @@ from typing import Generic, Literal
 
 from relayd.core.channel import Member
 from relayd.core.floor import BELOW_ALL, Floor, Marks, Verdict
-from relayd.core.project import Project, fold
+from relayd.core.project import Project
 from relayd.core.repeats import WINDOW, RepeatWindow
 from relayd.core.snapshot import read
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry, Timeline
-from relayd.protocol import codec
 from relayd.protocol import cursor as cursors
 from relayd.protocol.cursor import BEGINNING, Cursor, Place
 
@@ -41,8 +40,12 @@ class Log(Generic[Member]):
         """Those in memory, the coldest first."""
         self.shelved: set[str] = set()
         """Ids of projects that the journal can load."""
-        self.settled: Place | None = None
-        """What the journal holds up to; None without a journal: then memory is all there is."""
+        self.settled = BELOW_ALL
+        """What the journal holds up to."""
+        self.loose = True
+        """Memory may let go of what the journal does not hold, and floors say so: there is none, or it can't write."""
+        self.blind = False
+        """The journal can't be read: memory is all there is to tell."""
         self.pinned: set[str] = set()
         """Projects that are about to be written to; they stay in memory."""
         self.nbytes = 0
@@ -69,18 +72,26 @@ class Log(Generic[Member]):
             self.marks.put(offset, fingerprint)
         self.head = self.end_of(marks[-1][0]) if marks else None
         self.settled = self.head or BELOW_ALL
+        self.loose = False
         self.floors.update(floors)
         self.floor = floor
         self.shelved.update(projects)
 
     def adopt(
-        self, project_id: str, *, snapshot: bytes | None, since: Sequence[Entry], newest: Sequence[Entry], whole: bool
+        self,
+        project_id: str,
+        *,
+        snapshot: bytes | None,
+        place: Place | None = None,
+        since: Sequence[Entry],
+        newest: Sequence[Entry],
+        whole: bool,
     ) -> Project[Member]:
         """
         Bring a shelved project to memory.
 
-        Its snapshot is folded forward by the entries `since`; `newest` fill the timeline; `whole` says that the
-        journal holds nothing older than those.
+        Its snapshot, of a place, is folded forward by the entries `since`; `newest` fill the timeline; `whole` says
+        that the journal holds nothing older than those.
         """
         if project_id in self.projects:
             return self.projects[project_id]
@@ -91,13 +102,7 @@ class Log(Generic[Member]):
             bottom = newest[0].place._replace(part=newest[0].place.part - 1) if newest else self.settled
         elif project_id in self.floors:
             bottom = self.floors[project_id].place
-        project.timeline = Timeline(newest, bottom=bottom)
-        for entry in since:
-            fold(project.state, codec.decode_event(entry.payload), entry.received_at)
-            project.state.cursor = entry.cursor
-            project.dirty = True
-        known = newest or since
-        project.place = known[-1].place if known else None
+        project.revive(Timeline(newest, bottom=bottom), since, place)
         self.nbytes += project.timeline.nbytes
         self.projects[project_id] = project
         return project
@@ -194,55 +199,61 @@ class Log(Generic[Member]):
 
     def _drop(self, project: Project[Member], count: int) -> None:
         before = project.timeline.nbytes
-        last = project.timeline.drop(project.timeline.droppable(count, self.settled))
+        last = project.timeline.drop(count if self.loose else project.timeline.droppable(count, self.settled))
         self.nbytes -= before - project.timeline.nbytes
-        if last is not None and self.settled is None:
+        if last is not None and last.place > self.settled:
             self.raise_floor(project.id, Floor(last.place, cursors.decode(last.cursor).fingerprint))
 
     def unload(self, *, projects: int) -> None:
         """
         Shelve the coldest projects beyond the bound: those that nobody watches and whose state the journal has.
 
-        Without a journal they are forgotten, and the floor of all takes over what they were.
+        While it can't be written others are forgotten, too, and the floor of all takes over what they were.
         """
         surplus = len(self.projects) - projects
-        for project in list(self.projects.values()):
-            if surplus <= 0:
-                return
-            if project.channel or project.id in self.pinned or not self._is_kept(project):
-                continue
-            del self.projects[project.id]
-            self.nbytes -= project.timeline.nbytes
-            surplus -= 1
-            if self.settled is None and project.place is not None:
-                mark = cursors.decode(project.state.cursor).fingerprint if project.state.cursor else b""
-                self.raise_floor(None, Floor(project.place, mark))
+        for kept in (True, False) if self.loose else (True,):
+            for project in list(self.projects.values()):
+                if surplus <= 0:
+                    return
+                if project.channel or project.id in self.pinned or kept != self._is_kept(project):
+                    continue
+                del self.projects[project.id]
+                self.nbytes -= project.timeline.nbytes
+                surplus -= 1
+                if not kept and project.place is not None:
+                    mark = cursors.decode(project.state.cursor).fingerprint if project.state.cursor else b""
+                    self.raise_floor(None, Floor(project.place, mark))
 
     def _is_kept(self, project: Project[Member]) -> bool:
-        """Tell whether nothing would be lost with a project but what is bound to be lost without a journal."""
-        if self.settled is None:
+        """Tell whether a project would come back from the journal as it is."""
+        if project.place is None:
             return True
-        return not project.dirty and (project.place is None or project.place <= self.settled)
-
-    def detach(self) -> None:
-        """Go on without a journal: what memory does not hold is gone, and the floors say so."""
-        for project in self.projects.values():
-            if project.timeline.bottom is not None:
-                self.raise_floor(project.id, Floor(project.timeline.bottom))
-        if self.head is not None:
-            for project_id in self.shelved - self.projects.keys():
-                self.raise_floor(project_id, Floor(self.head, self.marks.get(self.head.offset) or b""))
-        self.shelved.clear()
-        self.settled = None
+        # Without a snapshot its state would have to be folded anew; while none can be written, it has to be.
+        folded = self.loose and project.id in self.shelved
+        return project.place <= self.settled and (folded or not project.dirty)
 
     # -- answering ----------------------------------------------------------------------------------------------
 
     def floor_of(self, project_id: str) -> Floor | None:
-        """Return the higher of a project's floor and the floor of all."""
+        """Return the higher of a project's floor and the floor of all; while blind, how far back memory reaches."""
         own = self.floors.get(project_id)
         if own is None or (self.floor is not None and self.floor.place > own.place):
-            return self.floor
+            own = self.floor
+        if self.blind:
+            reach = self._reach(project_id)
+            return own if reach is None or (own is not None and own.place >= reach.place) else reach
         return own
+
+    def _reach(self, project_id: str) -> Floor | None:
+        """Return how far back memory alone can tell of a project, None for all of it."""
+        project = self.projects.get(project_id)
+        if project is None:
+            return self.ceiling() if project_id in self.shelved else None
+        return None if project.timeline.bottom is None else Floor(project.timeline.bottom)
+
+    def ceiling(self) -> Floor | None:
+        """Return the floor below which nothing is left of all that was read; None while nothing was."""
+        return None if self.head is None else Floor(self.head, self.marks.get(self.head.offset) or b"")
 
     def head_cursor(self) -> str:
         """Return the cursor of the newest place, `0` while the log is empty."""

@@ -1,12 +1,14 @@
 """The fold of a project's events into its snapshot, and all that the relay holds of a project."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic
 
 from relayd.core.access import ProjectFacts
 from relayd.core.channel import Channel, Member
+from relayd.core.floor import BELOW_ALL
 from relayd.core.snapshot import Agent, Failure, Snapshot
 from relayd.core.timeline import Entry, Timeline
+from relayd.protocol import codec
 from relayd.protocol.cursor import Place
 from relayd.protocol.messages import (
     MAX_NAME,
@@ -193,18 +195,20 @@ FOLDS: dict[type[Message], tuple[str, Callable[[Snapshot, Any, float], None]]] =
 class Project(Generic[Member]):
     """What the relay holds of one project: its state, its recent events and who watches."""
 
-    __slots__ = ("channel", "dirty", "id", "place", "state", "timeline")
+    __slots__ = ("channel", "dirty", "id", "partial", "place", "state", "timeline")
 
     def __init__(self, project_id: str, *, state: Snapshot | None = None, timeline: Timeline | None = None) -> None:
         """Begin empty, or with what the journal kept."""
         self.id = project_id
         self.state = state or Snapshot(project_id=project_id)
-        self.timeline = timeline or Timeline()
+        self.timeline = Timeline() if timeline is None else timeline
         self.channel: Channel[Member] = Channel()
         self.place: Place | None = None
         """Place of its newest event."""
         self.dirty = False
         """Its state is newer than the snapshot in the journal."""
+        self.partial = False
+        """Its state lacks what the journal holds, which could not be read when its events came."""
 
     def record(self, said: Sequence[tuple[Message, Entry]]) -> None:
         """Take in its messages of a batch, at least one, with their entries in the log's order."""
@@ -215,9 +219,32 @@ class Project(Generic[Member]):
         last = said[-1][1]
         state.cursor, self.place, self.dirty = last.cursor, last.place, True
 
+    def follow(self, entries: Iterable[Entry]) -> None:
+        """Fold entries into the state as they come back, encoded."""
+        for entry in entries:
+            fold(self.state, codec.decode_event(entry.payload), entry.received_at)
+            self.state.cursor, self.dirty = entry.cursor, True
+
+    def revive(self, timeline: Timeline, since: Sequence[Entry], place: Place | None) -> None:
+        """Take over what the journal kept: its newest entries, those since the state, and the place of that."""
+        self.timeline = timeline
+        self.follow(since)
+        # The state may be newer than all entries that are left: what came before it was let go of unwritten.
+        known = [entry.place for entry in (*timeline.since(BELOW_ALL)[-1:], *since[-1:])]
+        self.place = max(known if place is None else [*known, place], default=None)
+
+    def mend(self, state: Snapshot | None, place: Place, since: Sequence[Entry]) -> None:
+        """Make a partial state whole: the state at a place, the journal's entries since then, and what memory holds."""
+        self.state = state or Snapshot(project_id=self.id)
+        self.follow(since)
+        self.follow(self.timeline.since(since[-1].place if since else place))
+        self.partial = False
+
     @property
     def facts(self) -> ProjectFacts:
-        """What authorizers decide by."""
+        """What authorizers decide by; of a partial state nothing, for its first event may lie."""
+        if self.partial:
+            return ProjectFacts(project_id=self.id, known=False)
         return ProjectFacts(
             project_id=self.id, known=bool(self.state.counts), owner=self.state.owner, team=self.state.team
         )

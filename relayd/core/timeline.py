@@ -72,14 +72,22 @@ class Timeline:
             return None
         return self.base + bisect_right(self._entries, place, key=place_of)
 
+    def since(self, place: Place) -> list[Entry]:
+        """Return what is held after a place, whether or not there was more."""
+        return self._entries[bisect_right(self._entries, place, key=place_of) :]
+
     def slice(self, start: int, stop: int) -> list[Entry]:
         """Return the entries with indices from `start` up to, not including, `stop`; `start` is not below `base`."""
         return self._entries[start - self.base : stop - self.base]
 
-    def droppable(self, count: int, settled: Place | None) -> int:
-        """Return how many of the `count` oldest entries stand at or below a settled place (None: all of them)."""
-        if settled is None:
-            return min(count, len(self._entries))
+    def begin_above(self, place: Place) -> None:
+        """Take note that there is more than is held, up to the oldest entry, or up to a place if none is held."""
+        if self.bottom is None:
+            first = self._entries[0].place if self._entries else None
+            self.bottom = place if first is None else first._replace(part=first.part - 1)
+
+    def droppable(self, count: int, settled: Place) -> int:
+        """Return how many of the `count` oldest entries stand at or below a settled place."""
         return min(count, bisect_right(self._entries, settled, key=place_of))
 
     def oldest(self, nbytes: int) -> int:

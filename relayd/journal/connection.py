@@ -24,6 +24,11 @@ class Connection(aiosqlite.Connection):
     stopping: "asyncio.Future[None] | None" = None
     """Done when the thread has ended."""
 
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=1)
+        # One that hangs in the kernel must not keep the process from ending.
+        self._thread.daemon = True
+
     def stop(self) -> "asyncio.Future[None] | None":
         """End the thread once it has done what is queued."""
         self.stopping = super().stop()
@@ -40,9 +45,13 @@ async def connect_writer(path: Path, *, synchronous: Literal["full", "normal"]) 
 
     def open_file() -> sqlite3.Connection:
         # SQLite would make it with the umask; its companions take over the mode of the file.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        return prepared(path, {"page_size": PAGE_BYTES, "journal_mode": "WAL", "synchronous": synchronous,
-                               "journal_size_limit": WAL_LIMIT_BYTES, "cache_size": -16_384})  # fmt: skip
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fresh = os.fstat(file).st_size == 0
+        os.close(file)
+        pragmas = {"page_size": PAGE_BYTES, "journal_mode": "WAL", "synchronous": synchronous,
+                   "journal_size_limit": WAL_LIMIT_BYTES, "cache_size": -16_384}  # fmt: skip
+        # Said of a file that is there it would be written, and on a full disk that could not be opened.
+        return prepared(path, {"auto_vacuum": "INCREMENTAL", **pragmas} if fresh else pragmas)
 
     return await started(open_file)
 
@@ -54,7 +63,7 @@ async def connect_reader(path: Path) -> Connection:
 
 async def started(connector: Callable[[], sqlite3.Connection]) -> Connection:
     """Return a connection whose thread runs."""
-    connection = Connection(connector, iter_chunk_size=1)
+    connection = Connection(connector)
     try:
         await connection
     except BaseException:

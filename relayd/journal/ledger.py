@@ -16,12 +16,25 @@ __all__ = ["Ledger"]
 class Ledger:
     """Numbers of projects, counts of events, position, floor of all projects and where the window of repeats begins."""
 
-    __slots__ = ("_keys", "_max_events", "_window", "_window_size", "crowded", "events", "floor", "numbers", "position")
+    __slots__ = (
+        "_keys",
+        "_max_events",
+        "_window",
+        "_window_size",
+        "crowded",
+        "events",
+        "floor",
+        "numbers",
+        "position",
+        "sealed",
+    )
 
     def __init__(self, *, window: int, max_events: int) -> None:
         """Begin empty; `window` in keys of repeats, `max_events` for each project."""
         self.position: Position | None = None
         self.floor: Floor | None = None
+        self.sealed = False
+        """The file says that it was closed in order; whoever writes takes that back first."""
         self.numbers: dict[str, int] = {}
         self.events: dict[int, int] = {}
         """By number of project; 0 for one that has only its snapshot left."""

@@ -4,7 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from relayd.ports import JournalError
+from relayd.ports import JournalMistake
 
 __all__ = ["Lock"]
 
@@ -17,14 +17,14 @@ class Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        """Take the lock at once; raises JournalError if it is taken, OSError if the file can't be made."""
+        """Take the lock at once; raises JournalMistake if it is taken, OSError if the file can't be made."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)
-            raise JournalError(
+            raise JournalMistake(
                 f"the journal is in use by process {holder} ({path}): end that one, or give each its own `journal.path`"
             ) from None
         os.ftruncate(self._fd, 0)

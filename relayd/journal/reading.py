@@ -4,11 +4,12 @@ import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from relayd.core.timeline import Entry
+from relayd.journal.checksums import unseal, verify
 from relayd.journal.rows import entry, place_of, project_row, rejected_event, unpack_marks
 from relayd.journal.transaction import transaction
 from relayd.ports import Kept, Position, ProjectRow, Rejected
@@ -18,18 +19,18 @@ __all__ = ["fingerprint", "list_projects", "list_rejected", "load", "read", "sho
 
 # Chunks of a project don't overlap, so they are in order by their last place.
 CHUNKS_AFTER = (
-    "SELECT epoch, first_offset, last_offset, body FROM chunks WHERE project = ?"
+    "SELECT epoch, first_offset, last_offset, last_item, last_part, body, checksum FROM chunks WHERE project = ?"
     " AND (epoch, last_offset, last_item, last_part) > (?, ?, ?, ?)"
     " ORDER BY epoch, last_offset, last_item, last_part"
 )
 CHUNKS_BEFORE = (
-    "SELECT epoch, first_offset, last_offset, body FROM chunks WHERE project = ?"
+    "SELECT epoch, first_offset, last_offset, last_item, last_part, body, checksum FROM chunks WHERE project = ?"
     " AND (epoch, last_offset, last_item, last_part) <= (?, ?, ?, ?)"
     " ORDER BY epoch DESC, last_offset DESC, last_item DESC, last_part DESC"
 )
 SNAPSHOTS = (
-    "SELECT project_id, epoch, offset, item, part, status, owner, team, started_at, completed_at, updated_at, snapshot"
-    " FROM snapshots JOIN projects ON number = project"
+    "SELECT project_id, epoch, offset, item, part, status, owner, team, started_at, completed_at, updated_at, snapshot,"
+    " project, checksum FROM snapshots JOIN projects ON number = project"
 )
 REJECTED = """
     cursor, epoch, offset, item, part, reason, detail, headers, body, received_at, truncated, replayed_at FROM rejected
@@ -51,7 +52,10 @@ class Lines(NamedTuple):
     epoch: int
     first_offset: int
     last_offset: int
+    last_item: int
+    last_part: int
     body: bytes
+    checksum: int | None
 
     def within(self, span: Span) -> list[bytes]:
         """Return the lines inside the span; where the span ends in the chunk, a handful is looked at, not all."""
@@ -65,6 +69,20 @@ class Lines(NamedTuple):
         if (self.epoch, self.first_offset) <= span.after[:2]:
             del lines[: bisect_right(lines, span.after, key=place)]
         return lines
+
+
+def lines(number: int, row: Sequence[Any]) -> Lines:
+    """Return a chunk of the project with that number; raises JournalDamaged if it is not what was written."""
+    chunk = Lines(*row)
+    verify(chunk.checksum, (number, *chunk[:5]), chunk.body)
+    return chunk
+
+
+def kept_row(values: Sequence[Any]) -> ProjectRow:
+    """Return a project of `SNAPSHOTS`; raises JournalDamaged if it is not what was written."""
+    project_id, *columns, snapshot, number, stored = values
+    verify(stored, (number, *columns), snapshot)
+    return project_row((project_id, *columns, snapshot))
 
 
 def number_of(db: sqlite3.Connection, project_id: str) -> int | None:
@@ -112,7 +130,7 @@ def nearest_end(db: sqlite3.Connection, number: int, span: Span, limit: int) -> 
 
 def chunks_after(db: sqlite3.Connection, number: int, span: Span) -> Iterator[Lines]:
     """Return the chunks that reach into a span, oldest first."""
-    rows = (Lines(*row) for row in db.execute(CHUNKS_AFTER, (number, *span.after)))
+    rows = (lines(number, row) for row in db.execute(CHUNKS_AFTER, (number, *span.after)))
     return takewhile(lambda chunk: (chunk.epoch, chunk.first_offset) <= span.before[:2], rows)
 
 
@@ -123,7 +141,7 @@ def chunks_before(db: sqlite3.Connection, number: int, span: Span) -> Iterator[L
         [chunk for chunk in chunks_after(db, number, Span(span.before, span.before)) if chunk.within(span)]
     )
     for row in db.execute(CHUNKS_BEFORE, (number, *span.before)):
-        yield Lines(*row)
+        yield lines(number, row)
 
 
 def load(db: sqlite3.Connection, project_id: str, *, newest: int) -> Kept | None:
@@ -133,7 +151,7 @@ def load(db: sqlite3.Connection, project_id: str, *, newest: int) -> Kept | None
         if number is None:
             return None
         values = db.execute(f"{SNAPSHOTS} WHERE number = ?", (number,)).fetchone()
-        row = None if values is None else project_row(values)
+        row = None if values is None else kept_row(values)
         tail = nearest_end(db, number, Span(FIRST, LAST), newest) if newest > 0 else []
         place = FIRST if row is None else row.place
         if tail and tail[0].place <= place:
@@ -153,7 +171,7 @@ def fingerprint(db: sqlite3.Connection, epoch: int, offset: int) -> bytes | None
         found = next((mark for at, mark in unpack_marks(row[0]) if at == offset), None) if row is not None else None
         if found is None:
             position = db.execute("SELECT value FROM meta WHERE key = 'position'").fetchone()
-            newest = None if position is None else msgspec.json.decode(position[0], type=Position)
+            newest = None if position is None else msgspec.json.decode(unseal(position[0]), type=Position)
             if newest is not None and (newest.epoch, newest.offset) == (epoch, offset):
                 return newest.fingerprint
         return found
@@ -161,7 +179,7 @@ def fingerprint(db: sqlite3.Connection, epoch: int, offset: int) -> bytes | None
 
 def list_projects(db: sqlite3.Connection) -> Sequence[ProjectRow]:
     """Return the newest row of every project."""
-    return [project_row(values) for values in db.execute(SNAPSHOTS)]
+    return [kept_row(values) for values in db.execute(SNAPSHOTS)]
 
 
 def list_rejected(db: sqlite3.Connection, *, before: int | None, limit: int) -> list[tuple[int, Rejected]]:

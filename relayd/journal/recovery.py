@@ -6,42 +6,55 @@ from typing import TypeVar
 import msgspec
 
 from relayd.core.floor import Floor
+from relayd.journal.checksums import unseal
 from relayd.journal.ledger import Ledger
 from relayd.journal.rows import unpack_marks, unpack_repeats
 from relayd.journal.writing import put_meta
-from relayd.ports import Body, JournalError, Position, Recovered
+from relayd.ports import Body, JournalDamaged, JournalMistake, Position, Recovered
 
-__all__ = ["check_damage", "claim", "recover"]
+__all__ = ["claim", "look_through", "recover", "was_closed"]
 
 T = TypeVar("T")
 
+NEWEST_CHUNK = "SELECT epoch, last_offset FROM chunks ORDER BY seq DESC LIMIT 1"
+NEWEST_CHECKPOINT = "SELECT epoch, last_offset FROM checkpoints ORDER BY seq DESC LIMIT 1"
 
-def check_damage(db: sqlite3.Connection) -> None:
-    """Raise JournalError if the file was not closed and is damaged (0.7 s for a million events)."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version and not get_meta(db, "clean", bool):
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            told = " ".join(verdict.split())
-            raise JournalError(f"the journal is damaged ({told}): move the file away and let a new one be made")
+
+def look_through(db: sqlite3.Connection) -> None:
+    """
+    Raise JournalDamaged if the file is damaged; 0.6 to 2.5 s for a million events.
+
+    The quicker check of SQLite takes half of that, and does not see that an index has lost a row: events would be
+    missing, and nobody would be told.
+    """
+    (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        told = " ".join(verdict.split())
+        raise JournalDamaged(f"the journal is damaged ({told}): move the file away and let a new one be made")
 
 
 def claim(db: sqlite3.Connection, log: str) -> None:
-    """Make a new file this log's, and note that it is open; raises JournalError if it is another's."""
+    """Make a new file this log's; raises JournalMistake if it is another's."""
     owner = get_meta(db, "log", str)
     if owner is not None and owner != log:
-        raise JournalError(
+        raise JournalMistake(
             f"the journal belongs to the log {owner!r}, not to {log!r}: give `journal.path` another name,"
             " or move the file away and let a new one be made"
         )
-    put_meta(db, "log", log)
-    put_meta(db, "clean", value=False)
+    if owner is None:
+        # Nothing else is written when a file is opened: on a full disk it can be read all the same.
+        put_meta(db, "log", log)
+
+
+def was_closed(db: sqlite3.Connection) -> bool:
+    """Tell whether the last stop was in order, and nothing was written since."""
+    return bool(get_meta(db, "clean", bool))
 
 
 def get_meta(db: sqlite3.Connection, key: str, kind: type[T]) -> T | None:
     """Return what is kept under a key as that type, None if nothing is."""
     row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else msgspec.json.decode(row[0], type=kind)
+    return None if row is None else msgspec.json.decode(unseal(row[0]), type=kind)
 
 
 def recover(db: sqlite3.Connection, *, window: int, max_events: int) -> tuple[Ledger, Recovered]:
@@ -49,11 +62,13 @@ def recover(db: sqlite3.Connection, *, window: int, max_events: int) -> tuple[Le
     ledger = Ledger(window=window, max_events=max_events)
     ledger.position = get_meta(db, "position", Position)
     ledger.floor = get_meta(db, "floor", Floor)
+    ledger.sealed = was_closed(db)
+    refuse_torn(db, ledger.position)
     floors: dict[str, Floor] = {}
     for number, project_id, floor in db.execute("SELECT number, project_id, floor FROM projects"):
         ledger.numbers[project_id] = number
         if floor is not None:
-            floors[project_id] = msgspec.json.decode(floor, type=Floor)
+            floors[project_id] = msgspec.json.decode(unseal(floor), type=Floor)
     for number, events in db.execute("SELECT project, sum(events) FROM chunks GROUP BY project"):
         ledger.count(number, events)
     bodies = newest_marks(db, window) | newest_repeats(db, window, ledger)
@@ -68,6 +83,22 @@ def recover(db: sqlite3.Connection, *, window: int, max_events: int) -> tuple[Le
         floor=ledger.floor,
         projects=frozenset(ledger.numbers),
     )
+
+
+def refuse_torn(db: sqlite3.Connection, position: Position | None) -> None:
+    """
+    Raise JournalDamaged if the file holds what lies behind its own position.
+
+    A write-ahead log that was damaged in its middle ends there, and pages before it and behind it are of two times.
+    """
+    reached = (-1, -1) if position is None else (position.epoch, position.offset)
+    for statement in (NEWEST_CHUNK, NEWEST_CHECKPOINT):
+        newest = db.execute(statement).fetchone()
+        if newest is not None and newest > reached:
+            raise JournalDamaged(
+                f"the journal is damaged (it holds what was read at offset {newest[1]}, behind its own position):"
+                " move the file away and let a new one be made"
+            )
 
 
 def newest_marks(db: sqlite3.Connection, window: int) -> dict[tuple[int, int], Body]:

@@ -194,6 +194,11 @@ def storable(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "replace").decode()
 
 
+def seconds(at: float | None) -> float | None:
+    """Return a time as it will be read again: a whole number, too, becomes one with a point."""
+    return None if at is None else float(at)
+
+
 def project_values(row: ProjectRow) -> tuple[Any, ...]:
     """Return the columns of `snapshots` behind `project`."""
     return (
@@ -201,9 +206,9 @@ def project_values(row: ProjectRow) -> tuple[Any, ...]:
         row.status,
         storable(row.owner),
         storable(row.team),
-        row.started_at,
-        row.completed_at,
-        row.updated_at,
+        seconds(row.started_at),
+        seconds(row.completed_at),
+        seconds(row.updated_at),
         row.snapshot,
     )
 

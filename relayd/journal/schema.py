@@ -8,11 +8,12 @@ clustered by project, wrote 7 to 29 times the payload to the write-ahead log.
 
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
 
 from relayd.journal.transaction import transaction
-from relayd.ports import JournalError
+from relayd.ports import JournalDamaged, JournalMistake
 
-__all__ = ["APPLICATION_ID", "STEPS", "VERSION", "check_format", "migrate"]
+__all__ = ["APPLICATION_ID", "STEPS", "VERSION", "check_format", "migrate", "refuse_strange"]
 
 APPLICATION_ID = 0x72_65_6C_79
 """`rely`; `file` and we recognise a journal by it."""
@@ -68,20 +69,25 @@ STEPS: Sequence[Sequence[str]] = (
         )
         """,
     ),
+    (
+        # See `checksums`; null in rows that were written before.
+        "ALTER TABLE chunks ADD COLUMN checksum INTEGER",
+        "ALTER TABLE snapshots ADD COLUMN checksum INTEGER",
+    ),
 )
 
 VERSION = len(STEPS)
 
 
 def check_format(db: sqlite3.Connection, newest: int = VERSION) -> int:
-    """Return how many steps the file has taken; raises JournalError if it is not ours or newer."""
+    """Return how many steps the file has taken; raises JournalMistake if it is not ours or newer."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if (version or tables) and application != APPLICATION_ID:
-        raise JournalError("the file is a database of another program: give `journal.path` another name")
+        raise JournalMistake("the file is a database of another program: give `journal.path` another name")
     if version > newest:
-        raise JournalError(
+        raise JournalMistake(
             f"the file has format {version}, this relayd knows up to {newest}: run the newer relayd,"
             " or move the file away and let a new one be made"
         )
@@ -97,3 +103,24 @@ def migrate(db: sqlite3.Connection, steps: Sequence[Sequence[str]] = STEPS) -> N
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {number}")
+
+
+def refuse_strange(db: sqlite3.Connection) -> None:
+    """Raise JournalDamaged if a table is not as we made it: what a bit changed in its description, no check sees."""
+    found = dict(db.execute("SELECT name, sql FROM sqlite_master").fetchall())
+    if strange := sorted(name for name, sql in made().items() if found.get(name) != sql):
+        raise JournalDamaged(
+            f"the journal is damaged (its table {strange[0]} is not as it was made): move the file away and let a new"
+            " one be made"
+        )
+
+
+@cache
+def made() -> dict[str, str]:
+    """Return how the tables and indices of a file are described that has taken all steps."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        migrate(db)
+        return dict(db.execute("SELECT name, sql FROM sqlite_master").fetchall())
+    finally:
+        db.close()

@@ -5,10 +5,12 @@ Rule 1: every verb is one job, hence one transaction or one consistent view; see
 Rule 2: what reaches callers is JournalError with a sentence, never an error of SQLite's.
 """
 
+import asyncio
+import json
 import sqlite3
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -22,18 +24,37 @@ from relayd.journal.connection import Connection, connect_reader, connect_writer
 from relayd.journal.failures import explain
 from relayd.journal.ledger import Ledger
 from relayd.journal.lock import Lock
-from relayd.journal.recovery import check_damage, claim, recover
+from relayd.journal.quarantine import move_aside
+from relayd.journal.recovery import claim, look_through, recover, was_closed
 from relayd.journal.retention import Limits, retain
-from relayd.journal.schema import check_format, migrate
+from relayd.journal.schema import check_format, migrate, refuse_strange
 from relayd.journal.transaction import transaction
-from relayd.ports import Commit, JournalError, Kept, ProjectRow, Recovered, Rejected
+from relayd.ports import (
+    Aside,
+    Commit,
+    JournalDamaged,
+    JournalError,
+    JournalMistake,
+    Kept,
+    ProjectRow,
+    Recovered,
+    Rejected,
+)
 from relayd.protocol.cursor import BadCursorError, Place
 
 __all__ = ["SqliteJournal"]
 
 T = TypeVar("T")
 
-FAILURES = (sqlite3.Error, OSError, msgspec.DecodeError, BadCursorError, struct.error)
+FAILURES = (
+    sqlite3.Error,
+    OSError,
+    msgspec.DecodeError,
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    BadCursorError,
+    struct.error,
+)
 """What a broken disk or file makes our jobs raise."""
 
 
@@ -54,7 +75,7 @@ class SqliteJournal:
     A commit that does not go on behind the stored position is refused.  `retain` keeps at least the newest
     `max_events_per_project` events of a project and drops oldest first by age and by bytes of the file; call it
     again at once while it returns floors.  Of rejected events the newest `max_rejected` stay.  Freed pages are
-    used again, the file itself does not shrink.
+    used again; beyond an eighth of the file they are given back, a slice with each call.
     """
 
     def __init__(
@@ -74,14 +95,17 @@ class SqliteJournal:
         self._synchronous: Literal["full", "normal"] = synchronous
         self._lock: Lock | None = None
         self._opened: Opened | None = None
+        self._sound = False
+        """It was closed in order, or looked through since."""
+        self._place: tuple[int, int] | None = None
 
     async def open(self, log: str, *, window: int) -> Recovered:
-        """Open or create the file for that log; raises JournalError if it is in use, of another log, or too new."""
+        """Open or create it for that log; raises JournalMistake, JournalDamaged or JournalError, and is closed then."""
         if self._lock is not None:
-            raise JournalError(f"journal {self._path}: it is open already")
+            raise JournalMistake(f"journal {self._path}: it is open already")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = Lock(self._path.with_name(f"{self._path.name}.lock"))
+            self._lock = self._locked()
             writer = await connect_writer(self._path, synchronous=self._synchronous)
             try:
                 ledger, recovered = await writer.run(partial(self._begin, log=log, window=window))
@@ -93,26 +117,71 @@ class SqliteJournal:
         except FAILURES as error:
             raise explain(error, self._path) from error
         except JournalError as error:
-            raise JournalError(f"journal {self._path}: {error}") from error
+            raise type(error)(f"journal {self._path}: {error}") from error
         finally:
             if self._opened is None and self._lock is not None:
                 self._lock.release()
                 self._lock = None
 
+    def _locked(self) -> Lock:
+        return Lock(self._path.with_name(f"{self._path.name}.lock"))
+
     def _begin(self, db: sqlite3.Connection, *, log: str, window: int) -> tuple[Ledger, Recovered]:
-        check_format(db)
-        check_damage(db)
+        fresh = not check_format(db)
         migrate(db)
-        with transaction(db):
+        refuse_strange(db)
+        with transaction(db, "DEFERRED"):
             claim(db, log)
-        return recover(db, window=window, max_events=self._limits.max_events_per_project)
+        self._sound = fresh or was_closed(db)
+        self._place = place_of(self._path)
+        with kinds_kept():
+            return recover(db, window=window, max_events=self._limits.max_events_per_project)
+
+    async def check(self) -> None:
+        """Look through what an unclean stop left behind, beside all else; raises JournalDamaged, JournalError."""
+        self._need()
+        if self._sound:
+            return
+        try:
+            reader = await connect_reader(self._path)
+            try:
+                await self._run(reader, look_through)
+            finally:
+                # Whoever does not wait for the end lets it end at once.
+                await reader.interrupt()
+                await reader.close()
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+        self._sound = True
+
+    async def set_aside(self, now: float) -> Aside | None:
+        """Close it and move its file out of the way, so that `open` makes a new one; None where there is none."""
+        with suppress(JournalError):
+            await self._let_go(seal=False)
+        if not self._path.parent.exists():
+            return None
+        try:
+            lock = self._locked()
+            try:
+                return await asyncio.to_thread(move_aside, self._path, now)
+            finally:
+                lock.release()
+        except OSError as error:
+            raise explain(error, self._path) from error
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it or nothing; raises JournalError, also for what lies before the stored position."""
         opened = self._need()
-        await self._run(
-            opened.writer, lambda db: writing.write(db, opened.ledger, commit, max_rejected=self._max_rejected)
-        )
+        await self._run(opened.writer, lambda db: self._write(db, opened.ledger, commit))
+
+    def _write(self, db: sqlite3.Connection, ledger: Ledger, commit: Commit) -> None:
+        if place_of(self._path) != self._place:
+            # What is written to a file without a name is gone with the process.
+            raise JournalDamaged(
+                "the file was moved or deleted while it was in use: move it back and restart relayd,"
+                " or let a new one be made"
+            )
+        writing.write(db, ledger, commit, max_rejected=self._max_rejected)
 
     async def load(self, project_id: str, *, newest: int) -> Kept | None:
         """Return one project with its newest entries, or None when the journal does not know it."""
@@ -143,7 +212,11 @@ class SqliteJournal:
     async def retain(self, now: float) -> Mapping[str | None, Floor]:
         """Drop a slice of what is beyond age, bytes or count; return raised floors by project (None: all projects)."""
         opened = self._need()
-        return await self._run(opened.writer, lambda db: retain(db, opened.ledger, self._limits, now))
+        return await self._run(opened.writer, lambda db: self._retain(db, opened.ledger, now))
+
+    def _retain(self, db: sqlite3.Connection, ledger: Ledger, now: float) -> Mapping[str | None, Floor]:
+        with kinds_kept():
+            return retain(db, ledger, self._limits, now)
 
     async def list_rejected(self, *, before: int | None, limit: int) -> Sequence[tuple[int, Rejected]]:
         """Return rejected events with their numbers, newest first."""
@@ -155,10 +228,14 @@ class SqliteJournal:
 
     async def mark_replayed(self, number: int, now: float) -> None:
         """Note that a rejected event was published again; raises JournalError if it is not (or no longer) there."""
-        await self._run(self._need().writer, lambda db: writing.mark_replayed(db, number, now))
+        opened = self._need()
+        await self._run(opened.writer, lambda db: writing.mark_replayed(db, opened.ledger, number, now))
 
     async def close(self) -> None:
         """Finish what was begun and let go of the file; closing twice is no mistake."""
+        await self._let_go(seal=self._sound)
+
+    async def _let_go(self, *, seal: bool) -> None:
         opened, self._opened = self._opened, None
         lock, self._lock = self._lock, None
         if opened is None or lock is None:
@@ -168,7 +245,8 @@ class SqliteJournal:
             async with AsyncExitStack() as stack:
                 stack.callback(lock.release)
                 stack.push_async_callback(opened.writer.close)
-                stack.push_async_callback(opened.writer.run, lambda db: writing.put_meta(db, "clean", value=True))
+                if seal:
+                    stack.push_async_callback(opened.writer.run, partial(close_in_order, opened.ledger))
                 stack.push_async_callback(opened.reader.close)
         except sqlite3.Error as error:
             raise explain(error, self._path) from error
@@ -186,3 +264,29 @@ class SqliteJournal:
             return await connection.run(job)
         except FAILURES as error:
             raise explain(error, self._path) from error
+        except JournalDamaged as error:
+            raise JournalDamaged(f"journal {self._path}: {error}") from error
+
+
+@contextmanager
+def kinds_kept() -> Iterator[None]:
+    """Raise JournalDamaged where a column holds another kind of value than was written there."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise JournalDamaged(f"a row can't be read ({error}): move the file away and let a new one be made") from error
+
+
+def place_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another of the same name, None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def close_in_order(ledger: Ledger, db: sqlite3.Connection) -> None:
+    """Note that all is written, unless the file says so already."""
+    if not ledger.sealed:
+        writing.put_meta(db, "clean", value=True)

@@ -1,30 +1,34 @@
 """One commit, in the writer's thread: all of it or nothing."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
+from typing import Any
 
 import msgspec
 
 from relayd.core.floor import Floor
+from relayd.journal.checksums import checksum, seal, unseal
 from relayd.journal.ledger import Ledger
 from relayd.journal.rows import Chunk, checkpoints, chunks, project_values, rejected_values, repeats
 from relayd.journal.transaction import transaction
 from relayd.ports import Commit, JournalError, Position, ProjectRow
 
-__all__ = ["higher", "mark_replayed", "put_meta", "write"]
+__all__ = ["changing", "higher", "mark_replayed", "put_floor", "put_meta", "write"]
 
 PUT_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 PUT_SNAPSHOT = """
     INSERT INTO snapshots (project, epoch, offset, item, part, status, owner, team, started_at, completed_at,
-        updated_at, snapshot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        updated_at, snapshot, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET epoch = excluded.epoch, offset = excluded.offset, item = excluded.item,
         part = excluded.part, status = excluded.status, owner = excluded.owner, team = excluded.team,
         started_at = excluded.started_at, completed_at = excluded.completed_at, updated_at = excluded.updated_at,
-        snapshot = excluded.snapshot
+        snapshot = excluded.snapshot, checksum = excluded.checksum
 """
 PUT_CHUNK = (
     "INSERT INTO chunks (project, epoch, first_offset, last_offset, last_item, last_part, last_fingerprint, events,"
-    " received_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " received_at, body, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 PUT_CHECKPOINT = "INSERT INTO checkpoints (epoch, first_offset, last_offset, bodies) VALUES (?, ?, ?, ?)"
 PUT_REPEATS = "INSERT INTO repeats (epoch, keys, bodies) VALUES (?, ?, ?)"
@@ -43,13 +47,14 @@ def write(db: sqlite3.Connection, ledger: Ledger, commit: Commit, *, max_rejecte
     rejected = [rejected_values(one) for one in commit.rejected]
     floor = commit.floor if higher(ledger.floor, commit.floor) else None
     window: list[tuple[int, int]] = []
-    with transaction(db):
+    with changing(db, ledger):
         fresh = put_projects(db, ledger, commit, cut)
         numbers = ledger.numbers | fresh if fresh else ledger.numbers
         db.executemany(
-            PUT_CHUNK, [(numbers[project_id], *chunk) for project_id, several in cut.items() for chunk in several]
+            PUT_CHUNK,
+            [chunk_row(numbers[project_id], chunk) for project_id, several in cut.items() for chunk in several],
         )
-        db.executemany(PUT_SNAPSHOT, [(numbers[row.project_id], *project_values(row)) for row in commit.projects])
+        db.executemany(PUT_SNAPSHOT, [snapshot_row(numbers[row.project_id], row) for row in commit.projects])
         db.executemany(PUT_CHECKPOINT, checkpoints(commit.bodies))
         window.extend((last_row(db.execute(PUT_REPEATS, row)), row.keys) for row in repeats(commit.bodies))
         if rejected:
@@ -58,6 +63,8 @@ def write(db: sqlite3.Connection, ledger: Ledger, commit: Commit, *, max_rejecte
         put_meta(db, "position", commit.position)
         if floor is not None:
             put_meta(db, "floor", floor)
+        for project_id, own in commit.floors.items():
+            put_floor(db, numbers[project_id], own)
     ledger.position = commit.position
     ledger.floor = floor or ledger.floor
     ledger.numbers.update(fresh)
@@ -85,9 +92,11 @@ def put_projects(db: sqlite3.Connection, ledger: Ledger, commit: Commit, cut: di
     """Give new projects their numbers, note who is idle and who no longer is, and return the new numbers."""
     fresh: dict[str, int] = {}
     updated: dict[str, ProjectRow] = {row.project_id: row for row in commit.projects}
-    for project_id in dict.fromkeys(chain(cut, updated)):
+    for project_id in dict.fromkeys(chain(cut, updated, commit.floors)):
         number = ledger.numbers.get(project_id)
-        idle_since = None if project_id in cut else updated[project_id].updated_at
+        idle_since = None if project_id in cut else commit.received_at
+        if project_id in updated and idle_since is not None:
+            idle_since = updated[project_id].updated_at
         if number is None:
             row = (project_id, idle_since)
             fresh[project_id] = last_row(db.execute("INSERT INTO projects (project_id, idle_since) VALUES (?, ?)", row))
@@ -97,9 +106,40 @@ def put_projects(db: sqlite3.Connection, ledger: Ledger, commit: Commit, cut: di
     return fresh
 
 
-def mark_replayed(db: sqlite3.Connection, number: int, now: float) -> None:
-    """Note when a rejected event was published again; raises JournalError if it is not there."""
+def put_floor(db: sqlite3.Connection, number: int, floor: Floor) -> Floor:
+    """Raise a project's floor and return what it is now."""
+    (kept,) = db.execute("SELECT floor FROM projects WHERE number = ?", (number,)).fetchone()
+    old = None if kept is None else msgspec.json.decode(unseal(kept), type=Floor)
+    if old is not None and not higher(old, floor):
+        return old
+    db.execute("UPDATE projects SET floor = ? WHERE number = ?", (seal(msgspec.json.encode(floor)), number))
+    return floor
+
+
+def chunk_row(number: int, chunk: Chunk) -> tuple[Any, ...]:
+    """Return the columns of a chunk of the project with that number."""
+    return (number, *chunk, checksum((number, *chunk[:5]), chunk.body))
+
+
+def snapshot_row(number: int, row: ProjectRow) -> tuple[Any, ...]:
+    """Return the columns of a snapshot of the project with that number."""
+    columns = (number, *project_values(row))
+    return (*columns, checksum(columns[:-1], row.snapshot))
+
+
+@contextmanager
+def changing(db: sqlite3.Connection, ledger: Ledger) -> Iterator[None]:
+    """Change the file in one transaction; the first one notes that it is in use."""
     with transaction(db):
+        if ledger.sealed:
+            put_meta(db, "clean", value=False)
+        yield
+    ledger.sealed = False
+
+
+def mark_replayed(db: sqlite3.Connection, ledger: Ledger, number: int, now: float) -> None:
+    """Note when a rejected event was published again; raises JournalError if it is not there."""
+    with changing(db, ledger):
         if not db.execute("UPDATE rejected SET replayed_at = ? WHERE number = ?", (now, number)).rowcount:
             raise JournalError(
                 f"rejected event {number} is not (or no longer) in the journal: list them to see which are"
@@ -108,7 +148,7 @@ def mark_replayed(db: sqlite3.Connection, number: int, now: float) -> None:
 
 def put_meta(db: sqlite3.Connection, key: str, value: object) -> None:
     """Keep one value under a key, as JSON."""
-    db.execute(PUT_META, (key, msgspec.json.encode(value)))
+    db.execute(PUT_META, (key, seal(msgspec.json.encode(value))))
 
 
 def higher(old: Floor | None, new: Floor | None) -> bool:

@@ -5,7 +5,19 @@ A port holds the fewest verbs that do.  Adapters stand in the rooms above, fakes
 """
 
 from relayd.core.floor import Floor
-from relayd.ports.journal import Body, Commit, Journal, JournalError, Kept, ProjectRow, Recovered, Rejected
+from relayd.ports.journal import (
+    Aside,
+    Body,
+    Commit,
+    Journal,
+    JournalDamaged,
+    JournalError,
+    JournalMistake,
+    Kept,
+    ProjectRow,
+    Recovered,
+    Rejected,
+)
 from relayd.ports.sources import Ingest, LogBreak, Position, Receipt, Source, SourceState, Unavailable
 from relayd.ports.viewers import (
     AuthFailed,
@@ -23,6 +35,7 @@ from relayd.ports.viewers import (
 from relayd.ports.world import Clock, Observer, Reporting
 
 __all__ = [
+    "Aside",
     "AuthFailed",
     "Authorizer",
     "Body",
@@ -33,7 +46,9 @@ __all__ = [
     "Holder",
     "Ingest",
     "Journal",
+    "JournalDamaged",
     "JournalError",
+    "JournalMistake",
     "Kept",
     "LogBreak",
     "NoKeys",

@@ -10,7 +10,19 @@ from relayd.core.timeline import Entry
 from relayd.ports.sources import Position
 from relayd.protocol.cursor import Place
 
-__all__ = ["Body", "Commit", "Journal", "JournalError", "Kept", "ProjectRow", "Recovered", "Rejected"]
+__all__ = [
+    "Aside",
+    "Body",
+    "Commit",
+    "Journal",
+    "JournalDamaged",
+    "JournalError",
+    "JournalMistake",
+    "Kept",
+    "ProjectRow",
+    "Recovered",
+    "Rejected",
+]
 
 
 class Body(Struct, frozen=True, gc=False):
@@ -65,6 +77,8 @@ class Commit(Struct, frozen=True, kw_only=True):
     received_at: float
     floor: Floor | None = None
     """A new floor for all projects, after a hole."""
+    floors: Mapping[str, Floor] = {}
+    """New floors of single projects, whose events were let go before they were written."""
 
 
 class Recovered(Struct, frozen=True, kw_only=True):
@@ -89,15 +103,38 @@ class Kept(Struct, frozen=True, kw_only=True):
     """The newest entries, oldest first, to fill a timeline."""
 
 
+class Aside(Struct, frozen=True):
+    """Where a file was moved to, and which older ones made room for it."""
+
+    path: str
+    gone: Sequence[str] = ()
+
+
 class JournalError(Exception):
     """The journal can't do it; the message says why and what an operator can do."""
+
+
+class JournalDamaged(JournalError):
+    """What the file holds can't be trusted any more; trying again does not help, a new file does."""
+
+
+class JournalMistake(JournalError):
+    """The file is not this relay's to use: another log's or process's, too new, out of reach; people mend that."""
 
 
 class Journal(Protocol):
     """One relay's own view of the log on disk; every place it tells is durable."""
 
     async def open(self, log: str, *, window: int) -> Recovered:
-        """Open or create it for that log; raises JournalError if it is in use, of another log, or too new."""
+        """Open or create it for that log; raises JournalMistake, JournalDamaged or JournalError, and is closed then."""
+        ...
+
+    async def check(self) -> None:
+        """Look through what an unclean stop left behind, beside all else; raises JournalDamaged, JournalError."""
+        ...
+
+    async def set_aside(self, now: float) -> Aside | None:
+        """Close it and move its file out of the way, so that `open` makes a new one; None where there is none."""
         ...
 
     async def commit(self, commit: Commit) -> None:

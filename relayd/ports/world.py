@@ -96,6 +96,14 @@ class Observer(Protocol):
         """The journal could not do what it was asked."""
         ...
 
+    def journal_attached(self, seconds: float) -> None:
+        """The journal is written and read again, after so many seconds."""
+        ...
+
+    def journal_replaced(self, fields: Mapping[str, Any]) -> None:
+        """A damaged file was moved aside, and a new one is begun."""
+        ...
+
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Something worth a log line happened."""
         ...

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from relayd.core.outage import begin_partial
 from relayd.core.redaction import Redactor
 from relayd.core.staging import StagedBody, Staging
 from relayd.dialects.delivery import Delivery, Dialect, Item, Reason
@@ -80,16 +81,19 @@ class Intake:
         readings = [Reading(delivery, self._read(delivery)) for delivery in deliveries]
         log, source = self._engine.log, self._engine.source
         log.pinned = {message.project_id for reading in readings for item in reading.items for message in item.messages}
+        # Most batches need nobody: then nothing is awaited for each of their projects.
+        missing = [name for name in log.pinned if name not in log.projects and name in log.shelved]
         try:
-            # Most batches need nobody: then nothing is awaited for each of their projects.
-            if missing := [name for name in log.pinned if name not in log.projects and name in log.shelved]:
-                await self._keeper.open_all(missing)
+            if missing:
+                await self._engine.past.open_all(missing)
         except JournalError as error:
-            # Without its past a project can't go on; without the journal it has none, and all others go on.
-            self._keeper.fail(error)
+            self._engine.observer.journal_failed(error)
             if not source.replays:
                 source.fail(deliveries)
                 return
+            # They go on all the same, and their states are made whole when the journal can be read.
+            for name in missing:
+                begin_partial(log, name)
         if log.head is None and source.replays and deliveries[0].offset > 0 and log.floor is None:
             self._keeper.raise_floor(log.begin_at(deliveries[0].offset))
         staging = log.stage()

@@ -237,6 +237,12 @@ JWKS_AGE = _pulled(
 # -- the relay itself --------------------------------------------------------------------------------------------
 
 JOURNAL_ERRORS = _counter("relayd_journal_errors_total", "Times that the journal could not do what it was asked.")
+JOURNAL_ATTACHED = _pulled(
+    "relayd_journal_attached", "1 while the journal is written and read, else 0; absent where none is configured."
+)
+JOURNAL_REPLACED = _counter(
+    "relayd_journal_replacements_total", "Times that a damaged journal was moved aside and a new one begun."
+)
 JOURNAL_COMMIT = _histogram("relayd_journal_commit_seconds", "Duration of a transaction.", COMMIT_BUCKETS)
 JOURNAL_EVENTS = _counter("relayd_journal_events_total", "Events written to the journal.")
 PROJECTS = _pulled("relayd_projects", "Projects in memory.", "status", STATUSES)
@@ -279,6 +285,8 @@ CATALOGUE: tuple[Metric, ...] = (
     JWKS_AGE,
     REDIS_UP,
     JOURNAL_ERRORS,
+    JOURNAL_ATTACHED,
+    JOURNAL_REPLACED,
     JOURNAL_COMMIT,
     JOURNAL_EVENTS,
     PROJECTS,

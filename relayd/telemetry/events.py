@@ -9,7 +9,9 @@ __all__ = [
     "EVENT_REJECTED",
     "GAP_DECLARED",
     "INCIDENT_HAPPENED",
+    "JOURNAL_ATTACHED",
     "JOURNAL_FAILED",
+    "JOURNAL_REPLACED",
     "LOG_BROKE",
     "SOURCE_ATTACHED",
     "SOURCE_DETACHED",
@@ -23,7 +25,9 @@ CONNECTION_REFUSED = "connection_refused"
 EVENT_REJECTED = "event_rejected"
 GAP_DECLARED = "gap_declared"
 INCIDENT_HAPPENED = "incident_happened"
+JOURNAL_ATTACHED = "journal_attached"
 JOURNAL_FAILED = "journal_failed"
+JOURNAL_REPLACED = "journal_replaced"
 LOG_BROKE = "log_broke"
 SOURCE_ATTACHED = "source_attached"
 SOURCE_DETACHED = "source_detached"
@@ -38,7 +42,9 @@ EVENTS: frozenset[str] = frozenset(
         EVENT_REJECTED,
         GAP_DECLARED,
         INCIDENT_HAPPENED,
+        JOURNAL_ATTACHED,
         JOURNAL_FAILED,
+        JOURNAL_REPLACED,
         LOG_BROKE,
         SOURCE_ATTACHED,
         SOURCE_DETACHED,

@@ -41,6 +41,7 @@ class TelemetryObserver:
         self._reasons_told: set[str] = set()
         self._missed: str | None = None
         """Why canaries are missing, as long as they are."""
+        self._journal_told = ""
 
     def ingested(self, counts: Mapping[str, int], nbytes: int) -> None:
         """Count messages by type, and the bytes they came in."""
@@ -135,9 +136,22 @@ class TelemetryObserver:
         self._metrics.observe(catalogue.JOURNAL_COMMIT, seconds)
 
     def journal_failed(self, error: Exception) -> None:
-        """Count and tell why."""
+        """Count it, and tell why, once: whoever tries again, or comes again, meets the same."""
         self._metrics.add(catalogue.JOURNAL_ERRORS)
-        self._log.error(events.JOURNAL_FAILED, reason=str(error), exc_info=error)
+        reason = str(error)
+        if reason != self._journal_told:
+            self._journal_told = reason
+            self._log.error(events.JOURNAL_FAILED, reason=reason, exc_info=error)
+
+    def journal_attached(self, seconds: float) -> None:
+        """Tell that it is over."""
+        self._journal_told = ""
+        self._log.warning(events.JOURNAL_ATTACHED, seconds=round(seconds, 3))
+
+    def journal_replaced(self, fields: Mapping[str, Any]) -> None:
+        """Count and tell: an operator will want to know where the old file is."""
+        self._metrics.add(catalogue.JOURNAL_REPLACED)
+        self._log.error(events.JOURNAL_REPLACED, **_fields(fields))
 
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Write a line; a field `level` ("debug", "info", "warning", "error") says how loud, else it is info."""

@@ -9,7 +9,19 @@ from msgspec.structs import replace
 
 from relayd.core.floor import Floor
 from relayd.core.timeline import Entry
-from relayd.ports import Body, Commit, JournalError, Kept, Position, ProjectRow, Recovered, Rejected
+from relayd.ports import (
+    Aside,
+    Body,
+    Commit,
+    JournalDamaged,
+    JournalError,
+    JournalMistake,
+    Kept,
+    Position,
+    ProjectRow,
+    Recovered,
+    Rejected,
+)
 from relayd.protocol.cursor import Place, decode
 from relayd.testing.journal_contract import JournalContract
 
@@ -32,7 +44,8 @@ class FakeJournal:
     """
     Holds everything in memory; what was written is there again after `close` and `open`.
 
-    Set `failure` and every verb but `close` raises it; set `gate` and a commit waits for it, like one on a slow disk.
+    Set `failure` and every verb but `close` raises it, set `full` and those that write do, set `damage` and `check`
+    does; set `gate` and a commit waits for it, like one on a slow disk.
     """
 
     def __init__(
@@ -45,14 +58,21 @@ class FakeJournal:
     ) -> None:
         """Begin empty; `max_bytes` counts payloads."""
         self.failure: JournalError | None = None
+        self.full: JournalError | None = None
+        self.damage: JournalDamaged | None = None
         self.gate: asyncio.Event | None = None
         self.commits: list[Commit] = []
         """All that were written, oldest first."""
+        self.aside: list[Position | None] = []
+        """Where the files ended that were moved away."""
         self._max_age = max_age_seconds
         self._max_bytes = max_bytes
         self._max_events = max_events_per_project
         self._max_rejected = max_rejected
         self._opened = False
+        self._begin()
+
+    def _begin(self) -> None:
         self._log: str | None = None
         self._position: Position | None = None
         self._floor: Floor | None = None
@@ -69,9 +89,9 @@ class FakeJournal:
         if self.failure is not None:
             raise self.failure
         if self._opened:
-            raise JournalError("the journal is open already")
+            raise JournalMistake("the journal is open already")
         if self._log not in {None, log}:
-            raise JournalError(f"the journal belongs to the log {self._log!r}, not to {log!r}")
+            raise JournalMistake(f"the journal belongs to the log {self._log!r}, not to {log!r}")
         self._opened, self._log = True, log
         return Recovered(
             position=self._position,
@@ -92,12 +112,28 @@ class FakeJournal:
                 return bodies[index:]
         return list(bodies)
 
+    async def check(self) -> None:
+        """Raise the damage, if a test has set one."""
+        self._need()
+        if self.damage is not None:
+            raise self.damage
+
+    async def set_aside(self, now: float) -> Aside | None:
+        """Forget everything but where it ended; as file name comes the time."""
+        self._opened = False
+        if self._log is None:
+            return None
+        self.aside.append(self._position)
+        self.damage = None
+        self._begin()
+        return Aside(f"aside-{now:.0f}")
+
     async def commit(self, commit: Commit) -> None:
         """Write all of it or nothing; raises JournalError for what lies before the stored position."""
-        self._need()
+        self._need_to_write()
         if self.gate is not None:
             await self.gate.wait()
-            self._need()
+            self._need_to_write()
         self._refuse(commit)
         self.commits.append(commit)
         self._position = commit.position
@@ -115,6 +151,14 @@ class FakeJournal:
             self._rejected.pop(self._number - self._max_rejected, None)
         if commit.floor is not None and (self._floor is None or commit.floor.place > self._floor.place):
             self._floor = commit.floor
+        for project_id, floor in commit.floors.items():
+            self._raise(project_id, floor)
+            self._updated.setdefault(project_id, commit.received_at)
+
+    def _raise(self, project_id: str, floor: Floor) -> None:
+        old = self._floors.get(project_id)
+        if old is None or floor.place > old.place:
+            self._floors[project_id] = floor
 
     def _refuse(self, commit: Commit) -> None:
         if any(b"\n" in one.payload for entries in commit.entries.values() for one in entries):
@@ -175,7 +219,7 @@ class FakeJournal:
 
     async def retain(self, now: float) -> Mapping[str | None, Floor]:
         """Drop all that is beyond age, bytes or count; return raised floors by project (None: all projects)."""
-        self._need()
+        self._need_to_write()
         horizon = now - self._max_age
         raised: dict[str | None, Floor] = {}
         while self._chunks and self._chunks[0].received_at < horizon:
@@ -201,8 +245,8 @@ class FakeJournal:
     def _drop(self, chunk: Chunk, raised: dict[str | None, Floor]) -> None:
         self._chunks.remove(chunk)
         last = chunk.entries[-1]
-        floor = Floor(last.place, decode(last.cursor).fingerprint)
-        self._floors[chunk.project_id] = raised[chunk.project_id] = floor
+        self._raise(chunk.project_id, Floor(last.place, decode(last.cursor).fingerprint))
+        raised[chunk.project_id] = self._floors[chunk.project_id]
 
     def _forget(self, project_id: str, raised: dict[str | None, Floor]) -> None:
         del self._updated[project_id]
@@ -223,7 +267,7 @@ class FakeJournal:
 
     async def mark_replayed(self, number: int, now: float) -> None:
         """Note that a rejected event was published again; raises JournalError if it is not there."""
-        self._need()
+        self._need_to_write()
         if number not in self._rejected:
             raise JournalError(f"rejected event {number} is not (or no longer) in the journal")
         self._rejected[number] = replace(self._rejected[number], replayed_at=now)
@@ -237,3 +281,8 @@ class FakeJournal:
             raise self.failure
         if not self._opened:
             raise JournalError("the journal is not open")
+
+    def _need_to_write(self) -> None:
+        self._need()
+        if self.full is not None:
+            raise self.full

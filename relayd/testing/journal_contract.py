@@ -21,10 +21,8 @@ class JournalContract:
     async def test_a_new_journal_knows_nothing(self, journal: Journal) -> None:
         """There is no position to resume from, and no project."""
         recovered = await journal.open(LOG, window=WINDOW)
-        assert recovered.position is None
-        assert ([], {}, None, frozenset()) == (
-            list(recovered.bodies), recovered.floors, recovered.floor, recovered.projects
-        )  # fmt: skip
+        assert (None, [], {}, None) == (recovered.position, list(recovered.bodies), recovered.floors, recovered.floor)
+        assert frozenset() == recovered.projects
         assert await journal.load("a", newest=5) is None
         assert list(await journal.read("a", limit=5)) == []
         assert await journal.fingerprint(0, 0) is None
@@ -37,9 +35,8 @@ class JournalContract:
         await journal.close()
         recovered = await journal.open(LOG, window=WINDOW)
         assert wanted.position == recovered.position
-        assert [(0, 3, mark(0, 3), [3]), (0, 7, mark(0, 7), [7])] == [
-            (body.epoch, body.offset, body.fingerprint, list(body.repeat_keys)) for body in recovered.bodies
-        ]
+        bodies = [(body.epoch, body.offset, body.fingerprint, [*body.repeat_keys]) for body in recovered.bodies]
+        assert [(0, 3, mark(0, 3), [3]), (0, 7, mark(0, 7), [7])] == bodies
         assert {"a", "b"} == recovered.projects
 
     async def test_the_newest_bodies_hold_the_window_of_repeats(self, journal: Journal) -> None:
@@ -138,6 +135,34 @@ class JournalContract:
         await journal.commit(commit([said("a", 7)], floor=low))
         await journal.close()
         assert high == (await journal.open(LOG, window=WINDOW)).floor
+
+    async def test_a_floor_of_one_project_rises_and_never_sinks(self, journal: Journal) -> None:
+        """Also when what lies below it is dropped later."""
+        await journal.open(LOG, window=WINDOW)
+        await journal.commit(commit([said("a", 1)]))
+        high, low = Floor(Place(0, 5), mark(0, 5)), Floor(Place(0, 2), mark(0, 2))
+        await journal.commit(commit([said("a", 6, at=NOW + 50)], floors={"a": high}))
+        await journal.commit(commit(position=(0, 7), floors={"a": low}))
+        wanted = {"a": high}
+        assert wanted == await settle(journal, NOW + TOO_OLD)
+        await journal.close()
+        recovered = await journal.open(LOG, window=WINDOW)
+        assert (wanted, None) == (recovered.floors, recovered.floor)
+        assert [one.place.offset for one in await journal.read("a", limit=9)] == [6]
+
+    async def test_a_floor_may_be_all_there_is_of_a_project(self, journal: Journal) -> None:
+        """Its events were lost with another file; it is known until it is too old, then the floor is everybody's."""
+        await journal.open(LOG, window=WINDOW)
+        floor = Floor(Place(0, 1), mark(0, 1))
+        await journal.commit(commit([said("b", 3, at=NOW + TOO_OLD)], floors={"a": floor}))
+        await journal.close()
+        recovered = await journal.open(LOG, window=WINDOW)
+        assert (floor, frozenset({"a", "b"})) == (recovered.floors["a"], recovered.projects)
+        kept = await journal.load("a", newest=5)
+        assert kept is not None
+        assert (kept.row, len(kept.since), len(kept.newest)) == (None, 0, 0)
+        assert {None: floor} == await settle(journal, NOW + TOO_OLD)
+        assert await journal.load("a", newest=5) is None
 
     async def test_what_is_too_old_is_dropped_and_raises_the_floor(self, journal: Journal) -> None:
         """The floor is the last event dropped, with its fingerprint; what is young stays whole."""
@@ -247,3 +272,28 @@ class JournalContract:
         await journal.close()
         await journal.close()
         assert "not open" in await refused(journal.commit(commit(position=(0, 0))))
+
+    async def test_what_is_sound_is_found_sound(self, journal: Journal) -> None:
+        """Open, and after a stop in order."""
+        await journal.open(LOG, window=WINDOW)
+        await journal.commit(commit([said("a", 1)]))
+        await journal.check()
+        await journal.close()
+        assert "not open" in await refused(journal.check())
+        await journal.open(LOG, window=WINDOW)
+        await journal.check()
+
+    async def test_what_was_set_aside_leaves_room_for_a_new_one(self, journal: Journal) -> None:
+        """It may be another log's, begins with nothing, and where the old one is, is told; open or closed."""
+        assert await journal.set_aside(NOW) is None
+        await journal.open(LOG, window=WINDOW)
+        await journal.commit(commit([said("a", 1)]))
+        first = await journal.set_aside(NOW)
+        assert "not open" in await refused(journal.read("a", limit=1))
+        recovered = await journal.open("other", window=WINDOW)
+        assert (None, frozenset()) == (recovered.position, recovered.projects)
+        await journal.commit(commit([said("b", 0)]))
+        await journal.close()
+        second = await journal.set_aside(NOW + 1)
+        assert 2 == len({lost.path for lost in (first, second) if lost is not None})
+        assert (await journal.open(LOG, window=WINDOW)).position is None

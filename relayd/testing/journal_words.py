@@ -1,6 +1,6 @@
 """The words in which tests of journals speak: entries, commits and states out of a few numbers."""
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import TypedDict
 
@@ -84,6 +84,7 @@ def commit(
     projects: Sequence[ProjectRow] = (),
     rejected: Sequence[Rejected] = (),
     floor: Floor | None = None,
+    floors: Mapping[str, Floor] | None = None,
 ) -> Commit:
     """Return a commit of these entries, each body with its offset as its one key; `position` is (epoch, offset)."""
     places = sorted({one.place[:2] for one in entries})
@@ -99,6 +100,7 @@ def commit(
         rejected=rejected,
         received_at=NOW,
         floor=floor,
+        floors=floors or {},
     )
 
 

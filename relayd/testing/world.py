@@ -158,6 +158,14 @@ class RecordingObserver:
         """Remember it."""
         self.told.append(("journal_failed", error))
 
+    def journal_attached(self, seconds: float) -> None:
+        """Remember it."""
+        self.told.append(("journal_attached", seconds))
+
+    def journal_replaced(self, fields: Mapping[str, Any]) -> None:
+        """Remember it."""
+        self.told.append(("journal_replaced", dict(fields)))
+
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Remember it."""
         self.told.append(("noticed", (event, dict(fields))))

@@ -173,7 +173,7 @@ async def test_projects_out_of_memory_are_listed_as_the_journal_has_them(tmp_pat
     async with inside(tmp_path, {"memory": {"projects": 1}}) as relay:
         for number in range(3):
             await relay.publish(started(f"p{number}", name=f"No {number}"))
-        await relay.rooms.keeper.flush(everything=True)
+        await relay.rooms.journaling.keeper.flush(everything=True)
         relay.rooms.engine.log.unload(projects=1)
         assert 1 == len(relay.rooms.engine.log.projects)
         assert ["p2", "p1", "p0"] == await names(relay)

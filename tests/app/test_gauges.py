@@ -90,7 +90,7 @@ async def test_a_consumer_is_up_when_it_gets_what_there_is(tmp_path: Path) -> No
     async with inside(tmp_path) as relay:
         source = Behind()
         metrics = Metrics(version="1")
-        register(metrics, engine_of(relay, source=source))
+        register(metrics, engine_of(relay, source=source), relay.rooms.journaling)
 
         def found() -> dict[str, float]:
             return {name: value for name, value in read(metrics).items() if name.startswith(NEW)}

@@ -9,7 +9,7 @@ from relayd.app.rooms import add_checks, apply
 from relayd.config import Config, load
 from relayd.identity.jwt import BadKey
 from relayd.plugins import settings_of
-from relayd.ports import SourceState
+from relayd.ports import JournalError, SourceState
 from relayd.telemetry import logs
 from relayd.telemetry.health import Health
 from relayd.testing.sources import FakeSource
@@ -56,7 +56,7 @@ async def test_readiness_names_what_is_wrong(tmp_path: Path) -> None:
     """The source that is not read, the journal that can't be written, the drain."""
     async with inside(tmp_path) as relay:
         await relay.until(lambda: relay.rooms.health.ready()[0])
-        relay.rooms.keeper.trouble = "the disk is full"
+        relay.rooms.journaling.trouble.tell(JournalError("full"), "the disk is full")
         relay.rooms.admission.draining = True
         assert (False, {"journal": "the disk is full", "drain": "this relay is draining"}) == relay.rooms.health.ready()
 
@@ -72,7 +72,7 @@ async def test_a_source_that_stalls_keeps_viewers_away_and_a_late_canary_does_no
 
     async with inside(tmp_path) as relay:
         health, source = Health(FakeClock(), lag=lambda: 0.0), Told()
-        add_checks(health, source, relay.rooms.keeper, relay.rooms.admission)
+        add_checks(health, source, relay.rooms.journaling, relay.rooms.admission)
         assert ((False, {"source": "it hands out nothing"}), {}) == (health.ready(), health.notes())
         source.told = SourceState(connected=True, caught_up=True, detail="", note="a canary is late")
         assert ((True, {}), {"source": "a canary is late"}) == (health.ready(), health.notes())

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -24,9 +25,11 @@ from relayd.relay.freshness import Freshness
 from relayd.relay.intake import SLICE_BODIES, Intake
 from relayd.relay.keeper import BACKLOG, Keeper
 from relayd.relay.limits import Limits
+from relayd.relay.mender import Mender
 from relayd.relay.past import Past
 from relayd.relay.session import Session
 from relayd.relay.subscription import WatchedLog
+from relayd.relay.trouble import Trouble
 from relayd.relay.turnstile import Turnstile
 from relayd.testing.journal import FakeJournal
 from relayd.testing.viewers import FakeAuthorizer, FakeVerifier, FakeWire
@@ -60,7 +63,15 @@ class Reading:
         source.report_to(self.observer)
         self.journal = FakeJournal()
         self.log: WatchedLog = Log(source.log)
-        past = Past(self.log, self.journal, observer=self.observer, newest=limits.timeline_events)
+        self.trouble = Trouble(self.observer, clock)
+        past = Past(
+            self.log,
+            self.journal,
+            trouble=self.trouble,
+            observer=self.observer,
+            newest=limits.timeline_events,
+            patience=limits.journal_patience_seconds,
+        )
         verifier = FakeVerifier()
         verifier.tokens["ada"] = Viewer(user="ada", expires_at=clock.now() + 3_600)
         self.engine = Engine(
@@ -78,14 +89,16 @@ class Reading:
             copies=Copies(),
             freshness=Freshness(source, self.log, clock),
         )
-        self.keeper = Keeper(past, None, replays=True, observer=self.observer, clock=clock, limits=limits)
+        told: Any = {"replays": True, "trouble": self.trouble, "observer": self.observer, "clock": clock}
+        self.keeper = Keeper(past, limits=limits, **told)
+        self.mender = Mender(source.log, past, self.keeper, **told)
         self.intake = Intake(self.engine, NativeDialect(), self.keeper, Redactor())
         self.wire = FakeWire()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Read, write and serve until the block ends."""
-        await self.journal.open(self.log_name, window=1_000)
+        await self.mender.begin()
         admission = Admission(self.engine)
         asked = Handshake(transport="fake", project_id="p", token="ada", tail=0)  # a fake's
         session = Session(self.engine, await admission.admit(asked), self.wire, many=False)
@@ -97,11 +110,6 @@ class Reading:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-
-    @property
-    def log_name(self) -> str:
-        """The log's name."""
-        return self.engine.source.log
 
     @property
     def taken(self) -> int:
@@ -150,7 +158,7 @@ async def test_the_broker_stops_at_the_prefetch(rabbitmq: PrivateRabbit, amqp: s
             async with asyncio.timeout(60):
                 while await unacknowledged(rabbitmq) != 0:  # noqa: ASYNC110  # as above
                     await asyncio.sleep(0.1)
-    assert "" == reading.keeper.trouble
+    assert "" == reading.trouble.sentence
     assert ([], []) == (reading.observer.of("journal_failed"), reading.observer.of("detached"))
 
 

@@ -66,3 +66,13 @@ def test_full_marks_cost_about_as_much_as_those_that_fill() -> None:
         seconds.append(process_time() - began)
     fills, slides = seconds
     assert 20 * fills > slides
+
+
+def test_what_came_behind_an_offset_is_told_in_order() -> None:
+    """As far as it is remembered; offsets have holes."""
+    marks = Marks(3)
+    for offset in (1, 4, 5, 9):
+        marks.put(offset, b"%d" % offset)
+    assert [(4, b"4"), (5, b"5"), (9, b"9")] == marks.since(-1)
+    assert [(9, b"9")] == marks.since(5) == marks.since(7)
+    assert [] == marks.since(9)

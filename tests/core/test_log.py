@@ -490,7 +490,7 @@ def test_a_project_nobody_knows_is_new() -> None:
 
 def settle(log: Log[str], *snapshots: str) -> Log[str]:
     """Note that the journal holds everything, and these projects' snapshots."""
-    log.settled = log.head or BELOW_ALL
+    log.settled, log.loose = log.head or BELOW_ALL, False
     for project in snapshots:
         log.projects[project].dirty = False
         log.shelved.add(project)
@@ -608,45 +608,78 @@ def test_a_project_without_events_can_go() -> None:
 
 def test_without_a_journal_the_coldest_are_forgotten() -> None:
     """Memory is bounded whatever comes; the floor of all says so, and its fingerprint serves who missed nothing."""
-    log = several("a", "b", "c", "d")
+    log = several("a", "b", "c", "d", "e")
     log.projects["b"].channel.fall("ada")
     log.open("nothing")
     log.unload(projects=2)
-    assert ["b", "nothing"] == list(log.projects)
+    assert ["b", "e"] == list(log.projects)
     assert Floor(place(3), mark(3)) == log.floor
-    assert log.projects["b"].timeline.nbytes == log.nbytes
+    assert sum(project.timeline.nbytes for project in log.projects.values()) == log.nbytes
     assert [gap("below_floor"), whole(at(3))] == [log.judge("a", at(offset)) for offset in (0, 3)]
     assert gap("below_floor") == log.judge_beginning("unheard")
 
 
-def test_without_its_journal_a_log_says_what_it_has_lost() -> None:
-    """What memory holds goes on whole; what lies below it, and what lay on the shelf, is gone."""
+def test_a_journal_that_cant_be_written_holds_nothing_back() -> None:
+    """What it lacks goes as any other, and floors tell of it; what it has tells of nothing."""
+    log = settle(grown(1, 2))
+    for offset in (3, 4, 5):
+        grow(log, offset, said(line()))
+    log.loose = True
+    log.trim(log.projects.values(), events=3, nbytes=FAR)
+    assert ([3, 4, 5], None) == (offsets(held(log)), log.floor_of(PROJECT))
+    log.trim(log.projects.values(), events=1, nbytes=FAR)
+    assert ([5], Floor(place(4), mark(4))) == (offsets(held(log)), log.floor_of(PROJECT))
+
+
+def test_what_a_journal_has_goes_before_what_it_lacks() -> None:
+    """It can still be read; a state that is not written yet is folded anew from the events that are."""
+    log = settle(several("new", "old", "folded"), "old", "folded")
+    log.projects["folded"].dirty = True
+    log.loose = True
+    grow(log, 9, said(line(project="new")))
+    log.unload(projects=1)
+    assert (["new"], None) == (list(log.projects), log.floor)
+    log.unload(projects=0)
+    assert ([], place(9)) == (list(log.projects), getattr(log.floor, "place", None))
+
+
+def test_a_state_that_nobody_else_has_is_forgotten_last() -> None:
+    """Its events were written, its snapshot never was, and the journal could not find it."""
+    log = settle(several("fresh", "old"), "old")
+    log.loose = True
+    log.unload(projects=1)
+    assert ["fresh"] == list(log.projects)
+    log.unload(projects=0)
+    assert place(0) == getattr(log.floor, "place", None)
+
+
+def test_while_blind_memory_is_all_there_is() -> None:
+    """What only the journal could tell is a gap meanwhile, and is whole again when it can be read."""
     log = restored(3, 4, projects=(PROJECT, "shelved"))
     log.floor = None
-    adopted(log, 3, 4, whole=False)
-    adopted(log, 4, whole=True, project="all here")
-    log.detach()
-    assert (None, set()) == (log.settled, log.shelved)
-    assert ["gap", "whole"] == [log.judge(PROJECT, cursor).kind for cursor in (at(2), at(3))]
-    assert ["gap", "whole"] == [log.judge("shelved", cursor).kind for cursor in (at(4), at(4, END, END))]
-    assert "whole" == log.judge_beginning("all here").kind
+    log.floors.clear()
+    adopted(log, 4, whole=False)
+    adopted(log, 3, 4, whole=True, project="all here")
+    before = [log.judge(project, at(3)) for project in (PROJECT, "shelved", "all here", "unheard")]
+    log.blind = True
+    assert [gap("below_floor"), whole(at(4))] == [log.judge(PROJECT, at(offset)) for offset in (3, 4)]
+    assert [gap("below_floor"), whole(at(4, END, END))] == [
+        log.judge("shelved", cursor) for cursor in (at(3), at(4, END, END))
+    ]
+    assert [whole(at(3))] * 2 == [log.judge(project, at(3)) for project in ("all here", "unheard")]
+    log.raise_floor("all here", Floor(place(3), mark(3)))
+    log.raise_floor(PROJECT, Floor(log.end_of(4)))
+    assert [place(3), log.end_of(4)] == [getattr(log.floor_of(name), "place", 0) for name in ("all here", PROJECT)]
+    log.floors.clear()
+    log.blind = False
+    assert [whole(at(3))] * 4 == before == [log.judge(name, at(3)) for name in (PROJECT, "shelved", "all here", "x")]
 
 
-def test_a_log_with_nothing_on_the_shelf_loses_nothing() -> None:
-    """It has no head yet, or everything is in memory."""
-    log = restored(projects=())
-    log.detach()
-    assert ({"old": Floor(place(1), mark(1))}, None) == (log.floors, log.settled)
-
-
-def test_without_its_journal_a_log_drops_what_it_likes() -> None:
-    """What was not settled counts as any other, and floors tell of it."""
-    log = settle(grown(1))
-    for offset in (2, 3, 4):
-        grow(log, offset, said(line()))
-    log.detach()
-    log.trim(log.projects.values(), events=1, nbytes=FAR)
-    assert ([4], Floor(place(3), mark(3))) == (offsets(held(log)), log.floor_of(PROJECT))
+def test_a_snapshot_may_be_newer_than_all_events_that_are_left() -> None:
+    """They were let go of before they were written; the state knows of them."""
+    log = restored(3, 9)
+    project = log.adopt(PROJECT, snapshot=None, place=place(7), since=[], newest=[entry(3)], whole=True)
+    assert place(7) == project.place
 
 
 def test_the_payload_is_what_travels() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayd.core.access import ProjectFacts
+from relayd.core.floor import BELOW_ALL
 from relayd.core.project import (
     MAX_AGENTS,
     MAX_ERRORS,
@@ -18,7 +19,7 @@ from relayd.core.project import (
     fold,
 )
 from relayd.core.snapshot import Snapshot, read
-from relayd.core.timeline import Timeline
+from relayd.core.timeline import Entry, Timeline
 from relayd.protocol import codec
 from relayd.protocol.messages import (
     MAX_NAME,
@@ -30,7 +31,7 @@ from relayd.protocol.messages import (
     ProjectStarted,
     WorkflowStageUpdate,
 )
-from tests.core.words import NOW, PROJECT, entry, line
+from tests.core.words import NOW, PROJECT, entry, line, place
 from tests.protocol.strategies import events, quick
 
 WHAT: dict[str, Any] = {"project_id": PROJECT, "timestamp": 50.0}
@@ -354,3 +355,45 @@ def test_a_team_is_not_added_by_a_second_start() -> None:
     fold(state, ProjectStarted(project_id="p", timestamp=1.0, owner="ada"), 1.0)
     fold(state, ProjectStarted(project_id="p", timestamp=2.0, team="mallory-and-friends"), 2.0)
     assert ("ada", None) == (state.owner, state.team)
+
+
+def recorded(project: Project[str], *messages: Message) -> list[Entry]:
+    """Record messages at offsets from 10 on, and return their entries."""
+    said = [(message, entry(offset, message)) for offset, message in enumerate(messages, 10)]
+    project.record(said)
+    return [one for _, one in said]
+
+
+def test_a_partial_state_decides_nothing() -> None:
+    """Its first event may be a start that names another owner than the one who stands."""
+    project: Project[str] = Project(PROJECT)
+    project.partial = True
+    recorded(project, started(owner="mallory"))
+    assert ProjectFacts(project_id=PROJECT, known=False) == project.facts
+
+
+def test_a_partial_state_is_made_whole() -> None:
+    """By what the journal kept, what came behind that, and what memory has seen since."""
+    project: Project[str] = Project(PROJECT)
+    project.partial = True
+    recorded(project, started(owner="mallory"), line("c"), line("d"))
+    kept = [entry(4, line("b")), *project.timeline.since(place(9))[:1]]
+    project.mend(folded(started(owner="ada"), line("a")), place(2), kept)
+    assert (False, True) == (project.partial, project.dirty)
+    assert ("ada", {"project_started": 2, "workflow_log": 4}) == (project.state.owner, project.state.counts)
+    assert project.timeline.since(place(11))[0].cursor == project.state.cursor
+
+
+def test_a_partial_state_of_which_nobody_else_knows_is_whole_already() -> None:
+    """The journal has forgotten it meanwhile, or has only its snapshot."""
+    project: Project[str] = Project(PROJECT)
+    recorded(project, line("a"))
+    project.mend(None, BELOW_ALL, ())
+    assert {"workflow_log": 1} == project.state.counts
+    project.mend(folded(line("before")), place(3), ())
+    assert {"workflow_log": 2} == project.state.counts
+
+
+def test_a_project_can_be_given_a_timeline_that_is_empty() -> None:
+    """How far back it reaches is told by its bottom alone."""
+    assert place(3) == Project[str](PROJECT, timeline=Timeline(bottom=place(3))).timeline.bottom

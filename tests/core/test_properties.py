@@ -1,12 +1,12 @@
 """
 Never is a missed event called whole.
 
-A machine lets a log grow, shrink, lose its journal, break and begin again in any order, and keeps a book of all that
-was ever said.  Viewers come back with any cursor that was ever given to anybody; what they are told is compared with
-the book.  Hypothesis looks for the shortest course that goes wrong.
+A machine lets a log grow, shrink, lose its journal and get it back, break and begin again in any order, and keeps a
+book of all that was ever said.  Viewers come back with any cursor that was ever given to anybody; what they are told
+is compared with the book.  Hypothesis looks for the shortest course that goes wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from hypothesis import settings
@@ -15,10 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from relayd.core.floor import BELOW_ALL, Floor, Verdict
 from relayd.core.log import Log
+from relayd.core.outage import begin_partial, forsake, missed
 from relayd.core.project import Project
 from relayd.core.repeats import repeat_key
 from relayd.core.selection import select
-from relayd.core.snapshot import Snapshot
+from relayd.core.snapshot import read
 from relayd.core.timeline import Entry
 from relayd.dialects.delivery import Item
 from relayd.protocol.commands import EVERYTHING, Selection
@@ -73,6 +74,17 @@ class Kept:
         self.floor: Floor | None = None
         self.snapshots: dict[str, tuple[Place, bytes]] = {}
 
+    def add(self, entries: Mapping[str, Sequence[Entry]], floor: Floor | None) -> None:
+        """Write entries behind those that are there."""
+        for project, several in entries.items():
+            self.entries.setdefault(project, []).extend(several)
+        self.floor = floor or self.floor
+
+    def raise_floor(self, project: str, floor: Floor) -> None:
+        """Raise the floor of a project."""
+        if project not in self.floors or self.floors[project].place < floor.place:
+            self.floors[project] = floor
+
     def since(self, project: str, place: Place) -> list[Entry]:
         """Return a project's entries after a place."""
         return [entry for entry in self.entries.get(project, []) if entry.place > place]
@@ -97,6 +109,10 @@ class Living(RuleBasedStateMachine):
         self.lost: dict[str, Place] = {}
         """By project: up to where a gap may be told, because something at or before it was dropped."""
         self.lost_by_all = BELOW_ALL
+        self.count: dict[str, int] = dict.fromkeys(PROJECTS, 0)
+        """How many events a project ever had."""
+        self.forgotten: set[str] = set()
+        """Projects whose state was let go of before it was written."""
 
     # -- the log ---------------------------------------------------------------------------------------------------
 
@@ -126,12 +142,15 @@ class Living(RuleBasedStateMachine):
         self.take(told)
         for project, entries in self.recorded:
             self.said[project] += entries
+            self.count[project] += len(entries)
         self.unsettled += told
 
     def take(self, told: Sequence[Told]) -> None:
         """Stage and apply bodies, with their projects in memory."""
         self.log.pinned = {event[0] for _, events in told for event in events}
         for project in self.log.pinned:
+            if self.hidden(project):
+                begin_partial(self.log, project)
             self.open(project)
         staging = self.log.stage()
         recorded: dict[str, list[Entry]] = {}
@@ -139,9 +158,11 @@ class Living(RuleBasedStateMachine):
             body = staging.add(offset, mark(offset, self.log.epoch), float(offset), heard(offset, events))
             for message, entry in body.entries:
                 recorded.setdefault(message.project_id, []).append(entry)
-                self.pending.setdefault(message.project_id, []).append(entry)
+                if not self.log.loose:
+                    self.pending.setdefault(message.project_id, []).append(entry)
                 self.cursors.append((self.log.epoch, entry.cursor))
-            self.pending_keys.append((offset, list(body.repeat_keys)))
+            if not self.log.loose:
+                self.pending_keys.append((offset, list(body.repeat_keys)))
         touched = self.log.apply(staging)
         assert sorted(recorded) == sorted(project.id for project in touched)
         self.recorded = list(recorded.items())
@@ -169,32 +190,35 @@ class Living(RuleBasedStateMachine):
 
     # -- the journal -----------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.kept is not None and self.log.head is not None)
+    @precondition(lambda self: self.kept is not None and not self.log.loose and self.log.head is not None)
     @rule(states=st.booleans(), then=st.sampled_from(["", "trim", "unload", "unload"]))
     def settle(self, states: bool, then: str) -> None:
         """What is pending is written, with or without the projects' states; then memory may be freed."""
         kept, log = self.kept, self.log
         assert kept is not None
         assert log.head is not None
-        for project, entries in self.pending.items():
-            kept.entries.setdefault(project, []).extend(entries)
-        for offset, keys in self.pending_keys:
-            kept.keys.append((offset, keys))
+        kept.add(self.pending, self.pending_floor)
+        kept.keys += self.pending_keys
         kept.marks.update(((log.epoch, offset), mark(offset, log.epoch)) for offset, _ in self.pending_keys)
-        kept.floor = self.pending_floor or kept.floor
         self.pending, self.pending_keys, self.pending_floor, self.unsettled = {}, [], None, []
         log.settled = log.head
-        for there in log.projects.values() if states else ():
-            if there.place is not None:
-                kept.snapshots[there.id] = (there.place, msgspec.json.encode(there.state))
-                there.dirty = False
-                log.shelved.add(there.id)
+        if states:
+            self.write_states()
         if then == "trim":
             self.trim(1, 1 << 40)
         elif then == "unload":
             self.unload(0)
 
-    @precondition(lambda self: self.kept is not None)
+    def write_states(self) -> None:
+        """Write the states of all projects in memory that are whole."""
+        assert self.kept is not None
+        for there in self.log.projects.values():
+            if there.place is not None and not there.partial:
+                self.kept.snapshots[there.id] = (there.place, msgspec.json.encode(there.state))
+                there.dirty = False
+                self.log.shelved.add(there.id)
+
+    @precondition(lambda self: self.kept is not None and not self.log.loose)
     @rule(project=st.sampled_from(PROJECTS), count=st.integers(1, 3))
     def retain(self, project: str, count: int) -> None:
         """The journal drops the oldest of a project."""
@@ -204,24 +228,78 @@ class Living(RuleBasedStateMachine):
         del entries[:count]
         if gone:
             floor = Floor(gone[-1].place, decode(gone[-1].cursor).fingerprint)
-            self.kept.floors[project] = floor
+            self.kept.raise_floor(project, floor)
             self.log.raise_floor(project, floor)
             self.lose(project, floor.place)
+            if gone[-1].place > self.kept.snapshots.get(project, (BELOW_ALL, b""))[0]:
+                self.forgotten.add(project)
 
-    @precondition(lambda self: self.kept is not None and len(self.cursors) > MANY)
+    @precondition(lambda self: self.kept is not None and not self.log.loose and len(self.cursors) > MANY)
     @rule(freed=st.sampled_from(["", "trim", "unload"]))
-    def lose_the_journal(self, freed: str) -> None:
-        """It breaks, and the relay goes on from memory."""
+    def fall_out(self, freed: str) -> None:
+        """It can't be written any more, and the relay goes on from memory."""
         if freed and self.log.head is not None:
             self.settle(states=True, then=freed)
+        self.log.loose = True
+        self.pending, self.pending_keys, self.pending_floor = {}, [], None
+        for project in PROJECTS:
+            self.come_back(project=project, selection=EVERYTHING, slices=2)
+
+    @precondition(lambda self: self.kept is not None and self.log.loose and self.log.head is not None)
+    @rule(nbytes=st.sampled_from([0, 600, 1 << 40, 1 << 40]))
+    def catch_up(self, nbytes: int) -> None:
+        """It can be written again, and is brought up to what memory holds."""
+        kept, log = self.kept, self.log
+        assert kept is not None
+        assert log.head is not None
+        before = dict(log.floors)
+        lost = missed(log, log.settled, nbytes=nbytes)
+        for project, floor in log.floors.items():
+            if floor != before.get(project):
+                self.lose(project, floor.place)
+                self.tear(log.projects[project])
+        kept.add(lost.entries, log.floor)
+        for project, floor in lost.floors.items():
+            kept.raise_floor(project, floor)
+        kept.keys.append((log.head.offset, list(lost.keys)))
+        kept.marks.update(((log.epoch, offset), print_) for offset, print_ in lost.bodies)
+        self.write_states()
+        log.settled, log.loose, self.unsettled = log.head, False, []
+
+    @precondition(lambda self: self.kept is not None)
+    @rule()
+    def go_blind(self) -> None:
+        """It can't be read any more."""
+        self.log.blind = True
+
+    @precondition(lambda self: self.log.blind)
+    @rule()
+    def see_again(self) -> None:
+        """It can be read again, and who had to begin without it is made whole."""
+        assert self.kept is not None
+        self.log.blind = False
+        for project in [one for one in self.log.projects.values() if one.partial]:
+            place, snapshot = self.kept.snapshots.get(project.id, (BELOW_ALL, None))
+            state = None if snapshot is None else read(snapshot)
+            project.mend(state, place, self.kept.since(project.id, place))
+
+    @precondition(lambda self: self.kept is not None and len(self.cursors) > MANY)
+    @rule()
+    def lose_the_journal(self) -> None:
+        """Its file is damaged, and a new one begun."""
         for project in PROJECTS:
             there = self.log.projects.get(project)
-            if there is None and project in self.log.shelved and self.log.head is not None:
-                self.lose(project, self.log.head)
+            if there is None and project in self.log.shelved:
+                self.lose(project, self.log.head or BELOW_ALL)
+                self.forgotten.add(project)
             elif there is not None and there.timeline.bottom is not None:
                 self.lose(project, there.timeline.bottom)
-        self.log.detach()
-        self.kept = None
+            if there is not None and there.partial:
+                self.forgotten.add(project)
+        forsake(self.log)
+        self.kept, self.log.blind = Kept(), False
+        self.pending, self.pending_keys, self.pending_floor = {}, [], None
+        self.unsettled = []
         for project in PROJECTS:
             self.come_back(project=project, selection=EVERYTHING, slices=2)
 
@@ -231,7 +309,8 @@ class Living(RuleBasedStateMachine):
         """The process is killed; the next one goes on from the journal and reads again what was not settled."""
         kept, before = self.kept, self.log
         assert kept is not None
-        if not kept.marks or self.pending_floor is not None:
+        if not kept.marks or self.pending_floor is not None or (before.floor != kept.floor and before.loose):
+            # There is nothing to go on from, or the source would have to tell again of a hole.
             return
         self.log = Log(NAME, window=WINDOW)
         self.log.restore(
@@ -240,14 +319,20 @@ class Living(RuleBasedStateMachine):
             keys=[key for _, keys in kept.keys for key in keys],
             floors=kept.floors,
             floor=kept.floor,
-            projects={*kept.entries, *kept.snapshots},
+            projects={*kept.entries, *kept.snapshots, *kept.floors},
         )
         pending, self.pending, self.pending_keys = self.pending, {}, []
         if self.unsettled:
             self.take(self.unsettled)
-        assert pending == self.pending
+        assert before.loose or pending == self.pending
         assert list(before.repeats) == list(self.log.repeats)
         assert before.head_cursor() == self.log.head_cursor()
+        for project in PROJECTS:
+            self.come_back(project=project, selection=EVERYTHING, slices=2)
+
+    def hidden(self, project: str) -> bool:
+        """Return whether a project is only in a journal that can't be read."""
+        return self.log.blind and project in self.log.shelved and project not in self.log.projects
 
     def open(self, project: str) -> Project[str]:
         """Return a project, from the journal if it is there."""
@@ -258,6 +343,7 @@ class Living(RuleBasedStateMachine):
         return self.log.adopt(
             project,
             snapshot=snapshot,
+            place=None if snapshot is None else place,
             since=self.kept.since(project, place),
             newest=entries[-2:],
             whole=len(entries) < 2,
@@ -271,33 +357,48 @@ class Living(RuleBasedStateMachine):
         ends = {project.id: project.timeline.base for project in self.log.projects.values()}
         self.log.trim(list(self.log.projects.values()), events=events, nbytes=nbytes)
         for project in self.log.projects.values():
-            if self.kept is None and project.timeline.base > ends[project.id]:
+            if project.timeline.base > ends[project.id]:
                 assert project.timeline.bottom is not None
-                self.lose(project.id, project.timeline.bottom)
-            bound = self.kept is None or project.place is None or self.log.settled == self.log.head
+                assert self.log.loose or project.timeline.bottom <= self.log.settled
+                if project.timeline.bottom > self.log.settled:
+                    self.lose(project.id, project.timeline.bottom)
+                    self.tear(project)
+            bound = self.log.loose or project.place is None or self.log.settled == self.log.head
             assert not bound or len(project.timeline) <= events + events // 4
-        assert self.kept is not None or self.log.nbytes <= nbytes
+        assert not self.log.loose or self.log.nbytes <= nbytes
 
     @rule(projects=st.integers(0, 2))
     def unload(self, projects: int) -> None:
         """There are too many projects."""
         self.log.pinned = set()
         before = dict(self.log.projects)
+        shelved = set(self.log.shelved)
         self.log.unload(projects=projects)
         for project in before.keys() - self.log.projects.keys():
-            place = before[project].place
-            if self.kept is None and place is not None:
-                self.lost_by_all = max(self.lost_by_all, place)
+            there = before[project]
+            kept = there.place is None or (there.place <= self.log.settled and (not there.dirty or project in shelved))
+            assert kept or self.log.loose
+            if not kept and there.place is not None:
+                self.lost_by_all = max(self.lost_by_all, there.place)
+                self.forgotten.add(project)
 
     def lose(self, project: str, place: Place) -> None:
         """Note in the book that a gap may be told up to there."""
         self.lost[project] = max(self.lost.get(project, BELOW_ALL), place)
+
+    def tear(self, project: Project[str]) -> None:
+        """Note in the book that events are gone; a partial state can't be made whole without them."""
+        if project.partial:
+            self.forgotten.add(project.id)
 
     # -- viewers ---------------------------------------------------------------------------------------------------
 
     @rule(project=st.sampled_from(PROJECTS), selection=selections, slices=st.integers(1, 4))
     def come_back(self, project: str, selection: Selection, slices: int) -> None:
         """Viewers come with every cursor that was ever given to anybody."""
+        if self.hidden(project):
+            # They are asked to come again.
+            return
         self.open(project)
         for epoch, text in self.cursors:
             self.come_back_with(epoch, text, project, selection, slices)
@@ -323,6 +424,8 @@ class Living(RuleBasedStateMachine):
     @rule(project=st.sampled_from(PROJECTS), where=st.tuples(st.integers(0, 30), st.integers(0, 3), st.integers(0, 3)))
     def make_a_cursor_up(self, project: str, where: tuple[int, int, int]) -> None:
         """A viewer comes with a cursor that nobody gave it: whatever it is told, it is not told a part."""
+        if self.hidden(project):
+            return
         self.open(project)
         cursor = at(*where, epoch=self.log.epoch)
         verdict, _ = self.judge(project, str(cursor))
@@ -339,7 +442,9 @@ class Living(RuleBasedStateMachine):
         cursor = decode(text)
         verdict = self.log.judge(project, cursor)
         if verdict.kind == "ask":
-            known = self.kept.marks.get((self.log.epoch, cursor.offset)) if self.kept is not None else None
+            known = None
+            if self.kept is not None and not self.log.blind:
+                known = self.kept.marks.get((self.log.epoch, cursor.offset))
             verdict = self.log.judge(project, cursor, known or b"")
             assert verdict.kind in {"whole", "gap"}
         return verdict, cursor
@@ -347,12 +452,15 @@ class Living(RuleBasedStateMachine):
     def may_be_a_gap(self, project: str, cursor: Cursor | None, epoch: int) -> bool:
         """Return whether the book has a reason for a gap."""
         floor = max(self.lost.get(project, BELOW_ALL), self.lost_by_all)
+        if self.log.blind:
+            floor = max(floor, self.log.projects[project].timeline.bottom or BELOW_ALL)
         if cursor is None:
             return floor > BELOW_ALL
         if epoch != self.log.epoch or cursor.place(epoch) < floor:
             return True
         known = {body for body, _ in self.log.marks._marks.items()}
-        return cursor.offset not in known and (self.kept is None or (epoch, cursor.offset) not in self.kept.marks)
+        there = self.kept is not None and not self.log.blind and (epoch, cursor.offset) in self.kept.marks
+        return cursor.offset not in known and not there
 
     def told(self, project: str, place: Place, most: int) -> list[Entry]:
         """Return what a viewer is told after a place: slices from memory, and from the journal below it."""
@@ -362,6 +470,7 @@ class Living(RuleBasedStateMachine):
                 page = timeline.slice(index, min(index + most, timeline.end))
             else:
                 assert self.kept is not None
+                assert not self.log.blind
                 assert timeline.bottom is not None
                 page = self.kept.since(project, place)[:most]
                 if not page:
@@ -402,9 +511,16 @@ class Living(RuleBasedStateMachine):
     def states_are_true(self) -> None:
         """A project's state counts each of its events once, those of the deleted log included."""
         for project in self.log.projects.values():
-            if self.kept is not None and self.said[project.id]:
+            if project.partial or project.id in self.forgotten or project.place is None:
+                continue
+            assert project.place == self.newest(project.id)
+            assert self.count[project.id] == sum(project.state.counts.values())
+            if self.said[project.id]:
                 assert self.said[project.id][-1].cursor == project.state.cursor
-            assert isinstance(project.state, Snapshot)
+
+    def newest(self, project: str) -> Place | None:
+        """Return the place of a project's newest event of this log or, where it has none, of the one in memory."""
+        return self.said[project][-1].place if self.said[project] else self.log.projects[project].place
 
 
 def test_ids_have_keys_of_their_own() -> None:

@@ -83,15 +83,15 @@ def test_bytes_are_counted() -> None:
     assert size == kept.nbytes
 
 
-@pytest.mark.parametrize(("settled", "count"), [(None, 2), (place(0), 0), (place(1), 1), (place(9), 2)])
-def test_only_what_is_settled_can_be_dropped(settled: Place | None, count: int) -> None:
-    """What the journal does not hold yet exists nowhere else; without a journal that is no reason."""
+@pytest.mark.parametrize(("settled", "count"), [(place(0), 0), (place(1), 1), (place(9), 2)])
+def test_only_what_is_settled_can_be_dropped(settled: Place, count: int) -> None:
+    """What the journal does not hold yet exists nowhere else."""
     assert count == timeline(1, 4, 9).droppable(2, settled)
 
 
 def test_no_more_is_droppable_than_there_is() -> None:
     """However many are wished away."""
-    assert 1 == timeline(1).droppable(9, None)
+    assert 1 == timeline(1).droppable(9, place(1))
     assert 1 == timeline(1).droppable(9, place(9))
 
 
@@ -100,3 +100,22 @@ def test_how_many_of_the_oldest_hold_so_many_bytes(nbytes: int, count: int) -> N
     """At least so many; all if they hold less."""
     size = len(entry(1).payload)
     assert count == timeline(1, 2, 3).oldest(round(nbytes / 100 * size))
+
+
+def test_what_is_held_after_a_place_can_be_had_from_anywhere() -> None:
+    """From below its bottom, too: then it is not all there was."""
+    held = timeline(1, 4, 9)
+    held.drop(1)
+    assert [[4, 9], [4, 9], [9], []] == [
+        [one.place.offset for one in held.since(place(offset))] for offset in (0, 1, 4, 9)
+    ]
+
+
+def test_there_may_turn_out_to_be_more_than_is_held() -> None:
+    """Memory then reaches back to its oldest entry, and no further; a bottom that is known stays."""
+    held, empty, dropped = timeline(4, 9), timeline(), timeline(1, 4)
+    dropped.drop(1)
+    for one in (held, empty, dropped):
+        one.begin_above(place(7))
+    assert [None, 0] == [held.index_after(place(3)), held.index_after(place(4)._replace(part=-1))]
+    assert (place(7), place(1)) == (empty.bottom, dropped.bottom)

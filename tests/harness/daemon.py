@@ -19,6 +19,7 @@ import aiohttp
 
 from relayd.rabbitmq.publish import Publisher
 from relayd.rabbitmq.settings import RabbitSettings
+from tests.harness.disk import SmallDisk
 from tests.harness.process import Process, Whole, free_port
 from tests.harness.settled import Addresses, Event, Tables, merged, write_settings
 
@@ -34,7 +35,8 @@ class PrivateRelay(Whole, Addresses):
     One relay; `start`, `stop`, `kill` and `restart` may follow one another, its journal stays until `close`.
 
     `overrides` are tables of the configuration file; with `rabbitmq` (an AMQP URL) its log is a stream that it makes.
-    `env` is added to its environment, what it holds of RELAYD_… and NOTIFY_SOCKET else stays outside.
+    `env` is added to its environment, what it holds of RELAYD_… and NOTIFY_SOCKET else stays outside.  With a `disk`
+    (mounted) its journal is there.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class PrivateRelay(Whole, Addresses):
         rabbitmq: str | None = None,
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        disk: SmallDisk | None = None,
     ) -> None:
         """Choose ports, make the folder and write the configuration."""
         self.port, self.admin_port = free_port(), free_port()
@@ -55,6 +58,7 @@ class PrivateRelay(Whole, Addresses):
         self._tables = merged(
             {"server": {"port": self.port}, "admin": {"port": self.admin_port}},
             {"source": {"use": "rabbitmq"}, "sources.rabbitmq": {"url": rabbitmq, "create": True}} if rabbitmq else {},
+            {} if disk is None else {"journal": {"path": disk.path / "relayd.db"}},
             overrides or {},
         )
         self.config = write_settings(self.folder, self._tables)
@@ -63,8 +67,9 @@ class PrivateRelay(Whole, Addresses):
             for name, value in os.environ.items()
             if not name.startswith(("RELAYD_", "NOTIFY_", "WATCHDOG_", "CREDENTIALS_"))
         }
+        argv = [sys.executable, "-m", "relayd", "serve", "--config", str(self.config)]
         self.process = Process(
-            [sys.executable, "-m", "relayd", "serve", "--config", str(self.config)],
+            argv if disk is None else disk.inside(argv),
             folder=self.folder,
             name="relayd",
             env={**outside, "PYTHONPATH": str(Path(__file__).parents[2]), **(env or {})},

@@ -83,7 +83,7 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
     if config.server.dashboard:
         Pages().mount(app.router)
     listener = await listen(app, host="127.0.0.1", port=0, path="")
-    work = [rooms.intake.run(rooms.position()), rooms.keeper.write(), rooms.lobby.turn()]
+    work = [rooms.intake.run(rooms.position()), rooms.journaling.keeper.write(), rooms.lobby.turn()]
     tasks = [asyncio.create_task(one) for one in work]
     try:
         async with aiohttp.ClientSession() as http:

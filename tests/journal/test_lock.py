@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relayd.journal.lock import Lock
-from relayd.ports import JournalError
+from relayd.ports import JournalMistake
 
 HOLD = """
 import sys
@@ -22,7 +22,7 @@ sys.stdin.read()
 def test_a_second_taker_is_told_who_has_it(tmp_path: Path) -> None:
     """The sentence names the process and the mend."""
     lock = Lock(tmp_path / "lock")
-    with pytest.raises(JournalError, match=rf"in use by process {os.getpid()} .*: end that one, or"):
+    with pytest.raises(JournalMistake, match=rf"in use by process {os.getpid()} .*: end that one, or"):
         Lock(tmp_path / "lock")
     lock.release()
     Lock(tmp_path / "lock").release()
@@ -36,7 +36,7 @@ def test_a_process_that_is_killed_gives_it_back(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(JournalError, match=f"process {holder.pid} "):
+        with pytest.raises(JournalMistake, match=f"process {holder.pid} "):
             Lock(path)
         holder.kill()
         holder.wait()

@@ -17,6 +17,7 @@ from relayd.journal.reading import (
 )
 from relayd.journal.schema import migrate
 from relayd.journal.writing import write
+from relayd.ports import JournalDamaged
 from relayd.protocol.cursor import Place
 from relayd.testing.journal_words import commit, mark, poison, row, said
 
@@ -31,7 +32,7 @@ def db() -> Iterator[sqlite3.Connection]:
         entries = [said("a", offset), said("a", offset + 1)]
         write(connection, ledger, commit(entries, projects=[row("a", Place(0, 1))]), max_rejected=9)
     write(connection, ledger, commit(position=(0, 12), rejected=[poison(12)]), max_rejected=9)
-    connection.execute("UPDATE chunks SET body = CAST('rot' AS BLOB) WHERE first_offset = 8")
+    connection.execute("UPDATE chunks SET body = CAST('rot' AS BLOB), checksum = NULL WHERE first_offset = 8")
     yield connection
     connection.close()
 
@@ -65,6 +66,45 @@ def test_a_damaged_row_is_never_passed_over(db: sqlite3.Connection, newest: bool
     assert not db.in_transaction
     with pytest.raises(msgspec.DecodeError):
         load(db, "a", newest=1)
+
+
+@pytest.mark.parametrize("newest", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "body = CAST(replace(body, 'step', 'stop') AS BLOB)",
+        "body = 7",
+        "first_offset = 3",
+        "project = 2",
+        "checksum = checksum - 1",
+    ],
+)
+def test_a_row_that_is_not_what_was_written_is_damage(db: sqlite3.Connection, newest: bool, change: str) -> None:
+    """No tree is broken by it, and it reads well; but it says something else, or of somebody else."""
+    db.execute("INSERT INTO projects (number, project_id) VALUES (2, 'b')")
+    db.execute("DELETE FROM chunks WHERE first_offset = 8")
+    db.execute(f"UPDATE chunks SET {change} WHERE first_offset = 4")  # noqa: S608  # words of the test
+    project = "b" if change.startswith("project") else "a"
+    with pytest.raises(JournalDamaged):
+        read(db, project, after=None, before=None, limit=99, newest=newest)
+
+
+@pytest.mark.parametrize("change", ["snapshot = CAST('{}' AS BLOB)", "offset = 0", "owner = 'eve'", "checksum = 1"])
+def test_a_snapshot_that_is_not_what_was_written_is_damage(db: sqlite3.Connection, change: str) -> None:
+    """Whoever loads the project, or lists all."""
+    db.execute(f"UPDATE snapshots SET {change}")  # noqa: S608  # words of the test
+    with pytest.raises(JournalDamaged):
+        load(db, "a", newest=0)
+    with pytest.raises(JournalDamaged):
+        list_projects(db)
+
+
+def test_rows_from_before_there_were_checksums_are_believed(db: sqlite3.Connection) -> None:
+    """A file that was made by an older relayd goes on."""
+    db.execute("UPDATE chunks SET checksum = NULL")
+    db.execute("UPDATE snapshots SET checksum = NULL")
+    assert 8 == len(read(db, "a", after=None, before=None, limit=8, newest=False))
+    assert 1 == len(list_projects(db))
 
 
 @pytest.mark.parametrize("query", [CHUNKS_AFTER, CHUNKS_BEFORE])

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from relayd.journal.schema import APPLICATION_ID, STEPS, VERSION, check_format, migrate
-from relayd.ports import JournalError
+from relayd.journal.schema import APPLICATION_ID, STEPS, VERSION, check_format, migrate, refuse_strange
+from relayd.ports import JournalDamaged, JournalMistake
 
 NEXT = ("ALTER TABLE meta ADD COLUMN since REAL", "UPDATE meta SET since = 1.5")
 """A step that a later relayd may take."""
@@ -47,7 +47,7 @@ def test_a_step_is_taken_whole_or_not_at_all(db: sqlite3.Connection) -> None:
 def test_a_newer_file_is_refused(db: sqlite3.Connection) -> None:
     """An older relayd can't know what a newer one wrote."""
     migrate(db, [*STEPS, NEXT])
-    with pytest.raises(JournalError, match=f"format {VERSION + 1}, this relayd knows up to {VERSION}: run the newer"):
+    with pytest.raises(JournalMistake, match=f"format {VERSION + 1}, this relayd knows up to {VERSION}: run the newer"):
         migrate(db)
 
 
@@ -55,5 +55,24 @@ def test_a_newer_file_is_refused(db: sqlite3.Connection) -> None:
 def test_another_programs_database_is_refused(db: sqlite3.Connection, statement: str) -> None:
     """A mistyped path must not fill somebody's database with our tables."""
     db.execute(statement)
-    with pytest.raises(JournalError, match="another program"):
+    with pytest.raises(JournalMistake, match="another program"):
         migrate(db)
+
+
+def test_a_table_that_is_not_as_it_was_made_is_damage(db: sqlite3.Connection) -> None:
+    """Somebody's own index is none of ours."""
+    migrate(db)
+    db.execute("CREATE INDEX of_an_operator ON chunks (received_at)")
+    refuse_strange(db)
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute("UPDATE sqlite_master SET sql = replace(sql, 'offset', 'ofFset') WHERE name = 'snapshots'")
+    with pytest.raises(JournalDamaged, match="snapshots is not as it was made"):
+        refuse_strange(db)
+
+
+def test_a_table_that_is_gone_is_damage(db: sqlite3.Connection) -> None:
+    """The file says that it has taken all steps."""
+    migrate(db)
+    db.execute("DROP INDEX chunks_by_place")
+    with pytest.raises(JournalDamaged, match="chunks_by_place"):
+        refuse_strange(db)

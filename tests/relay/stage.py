@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from relayd.core.log import Log
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
 from relayd.dialects.delivery import Item
-from relayd.ports import Floor, Kept
+from relayd.ports import Floor, Kept, Rejected
 from relayd.presence.memory import MemoryPresence
 from relayd.protocol.cursor import Place, fingerprint
 from relayd.protocol.disconnect import Disconnect
@@ -20,22 +21,25 @@ from relayd.relay.admission import Admission, Handshake
 from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
+from relayd.relay.forgetting import Forgetting
 from relayd.relay.freshness import Freshness
 from relayd.relay.hearing import hear
 from relayd.relay.keeper import Keeper
 from relayd.relay.limits import Limits
 from relayd.relay.lobby import Lobby
+from relayd.relay.mender import Mender
 from relayd.relay.past import Past
 from relayd.relay.poll import Answer, Poll
 from relayd.relay.session import Session
 from relayd.relay.subscription import Subscription, WatchedLog
+from relayd.relay.trouble import Trouble
 from relayd.relay.turnstile import Turnstile
 from relayd.testing.journal import FakeJournal
 from relayd.testing.sources import FakeSource
 from relayd.testing.viewers import FakeAuthorizer, FakeEncoding, FakeVerifier, FakeWire
 from relayd.testing.world import FakeClock, HandLoop, RecordingObserver, settle
 
-__all__ = ["Relay", "SlowJournal", "Watcher", "assert_hears", "assert_leaves", "line", "progress"]
+__all__ = ["Relay", "SlowJournal", "Watcher", "assert_hears", "assert_leaves", "line", "poison", "progress"]
 
 P = "p"
 """The project of tests that need only one."""
@@ -51,6 +55,19 @@ def line(text: str, project_id: str = P, *, level: str = "info", agent: str | No
 def progress(percent: int, project_id: str = P) -> ProjectProgress:
     """Return how far a project is."""
     return ProjectProgress(project_id=project_id, timestamp=1.0, progress=percent, message=f"{percent} %")
+
+
+def poison(detail: str = "the body is no JSON: send an object") -> Rejected:
+    """Return an event that nobody understands."""
+    return Rejected(
+        cursor="c",
+        place=Place(0, 0),
+        reason="not_json",
+        detail=detail,
+        headers={},
+        body=b"{",
+        received_at=1.0,
+    )
 
 
 class SlowJournal(FakeJournal):
@@ -106,7 +123,15 @@ class Relay:
         self.source = source
         self.journal = journal
         self.log: WatchedLog = Log(source.log)
-        self.past = Past(self.log, journal, observer=self.observer, newest=limits.timeline_events)
+        self.trouble = Trouble(self.observer, self.clock)
+        self.past = Past(
+            self.log,
+            journal,
+            trouble=self.trouble,
+            observer=self.observer,
+            newest=limits.timeline_events,
+            patience=limits.journal_patience_seconds,
+        )
         self.presence = MemoryPresence(limits.connections_per_user)
         self.authorizer = FakeAuthorizer()
         self.verifier = FakeVerifier()
@@ -126,10 +151,16 @@ class Relay:
             copies=Copies(),
             freshness=Freshness(source, self.log, self.clock),
         )
-        self.keeper: Keeper
+        told: Any = {"replays": source.replays, "observer": self.observer, "clock": self.clock, "trouble": self.trouble}
+        self.keeper = Keeper(self.past, limits=limits, **told)
+        self.mender = Mender(source.log, self.past, self.keeper, **told)
+        del told["trouble"]
+        self.forgetting = Forgetting(self.past, self.keeper, limits=limits, **told)
         self.admission = Admission(self.engine)
         self.lobby = Lobby(self.engine)
         self.watchers: list[Watcher] = []
+        self.strain = b""
+        """Tells the bodies of this log from those of another one that stood in its place."""
         self._offset = 0
 
     @classmethod
@@ -145,28 +176,9 @@ class Relay:
         if journal is None and journaled:
             journal = SlowJournal()
         relay = cls(source or FakeSource(), journal, Limits(**limits))
-        position = None
-        if journal is not None:
-            recovered = await journal.open(relay.source.log, window=1_000)
-            position = recovered.position
-            epoch = 0 if position is None else position.epoch
-            relay.log.restore(
-                epoch=epoch,
-                marks=[(body.offset, body.fingerprint) for body in recovered.bodies if body.epoch == epoch],
-                keys=[key for body in recovered.bodies for key in body.repeat_keys],
-                floors=recovered.floors,
-                floor=recovered.floor,
-                projects=recovered.projects,
-            )
-            relay._offset = 0 if position is None else position.offset + 1
-        relay.keeper = Keeper(
-            relay.past,
-            position,
-            replays=relay.source.replays,
-            observer=relay.observer,
-            clock=relay.clock,
-            limits=relay.engine.limits,
-        )
+        await relay.mender.begin()
+        position = relay.keeper.position
+        relay._offset = 0 if position is None else position.offset + 1
         return relay
 
     async def end(self) -> None:
@@ -179,17 +191,20 @@ class Relay:
 
     # -- the swarm ----------------------------------------------------------------------------------------------
 
-    def stage(self, *messages: Message) -> Staging:
-        """Return one body with these messages, as intake would stage it."""
+    def stage(self, *messages: Message, names: Sequence[str] = ()) -> Staging:
+        """Return one body with these messages, as intake would stage it; `names` are the ids of the first of them."""
         staging = self.log.stage()
-        mark = fingerprint(self.log.identity, None, b"%d:%d" % (self.log.epoch, self._offset))
-        staging.add(self._offset, mark, self.clock.now(), [Item(messages=[message]) for message in messages])
+        mark = fingerprint(self.log.identity, None, b"%d:%d%s" % (self.log.epoch, self._offset, self.strain))
+        said = [Item(messages=[message], message_id=name) for message, name in zip_longest(messages, names) if message]
+        staging.add(self._offset, mark, self.clock.now(), said)
         self._offset += 1
         return staging
 
-    def says(self, *messages: Message | str) -> list[Entry]:
+    def says(self, *messages: Message | str, names: Sequence[str] = ()) -> list[Entry]:
         """Record one body, serve the viewers, and return its entries; nothing awaits, as in intake."""
-        staging = self.stage(*(line(message) if isinstance(message, str) else message for message in messages))
+        staging = self.stage(
+            *(line(message) if isinstance(message, str) else message for message in messages), names=names
+        )
         self.records(staging)
         return [entry for body in staging.bodies for _, entry in body.entries]
 

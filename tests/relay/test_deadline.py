@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from relayd.relay.deadline import within
+from relayd.ports import JournalError
+from relayd.relay.deadline import complaining, in_time, late, within
 from relayd.testing.world import settle
 from tests.relay.stage import Relay
 
@@ -57,3 +58,51 @@ async def test_who_is_cancelled_takes_the_work_along(relay: Relay) -> None:
     await settle()
     assert waiting.cancelled()
     assert work.cancelled()
+
+
+# -- the journal ----------------------------------------------------------------------------------------------------
+
+
+async def answered(gate: asyncio.Event) -> str:
+    """Return an answer once the gate is open."""
+    await gate.wait()
+    return "answer"
+
+
+async def test_work_of_the_journal_returns_what_it_returns() -> None:
+    """Or raises what it raises."""
+    gate = asyncio.Event()
+    gate.set()
+    assert "answer" == await in_time(asyncio.ensure_future(answered(gate)), 1, "x")
+    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    broken.set_exception(JournalError("the disk is gone"))
+    with pytest.raises(JournalError, match="the disk is gone"):
+        await in_time(broken, 1, "x")
+
+
+async def test_work_of_the_journal_that_takes_too_long_goes_on() -> None:
+    """Nobody waits for it any more; whoever holds it can."""
+    gate = asyncio.Event()
+    work = asyncio.ensure_future(answered(gate))
+    with pytest.raises(JournalError, match="a project was not read within 2 s: see whether the disk hangs"):
+        await in_time(work, 2, "a project was not read")
+    assert not work.done()
+    gate.set()
+    assert "answer" == await work
+
+
+async def test_who_waits_for_ever_complains_once() -> None:
+    """And not at all if it did not take so long."""
+    complaints: list[str] = []
+    with complaining(5, lambda: complaints.append("late")):
+        await asyncio.sleep(4)
+    await asyncio.sleep(10)
+    assert [] == complaints
+    with complaining(5, lambda: complaints.append("late")):
+        await asyncio.sleep(100)
+    assert ["late"] == complaints
+
+
+def test_the_sentence_names_the_setting() -> None:
+    """So that an operator finds it."""
+    assert "`journal.patience_seconds`" in str(late("x", 60))

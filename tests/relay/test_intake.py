@@ -209,7 +209,7 @@ async def test_a_slow_journal_holds_the_acks_and_not_the_viewers() -> None:
     assert texts[taken:] == viewer.news()
     commits = journal_of(reading).commits
     assert list(range(len(texts))) == [one.offset for commit in commits for one in commit.bodies]
-    assert "" == relay.keeper.trouble
+    assert "" == relay.trouble.sentence
     await reading.stop()
     writing.cancel()
     await relay.end()
@@ -420,7 +420,7 @@ async def test_what_can_t_be_written_is_not_shown_and_can_be_said_again(embedded
     await embedded.says(body("a"), message_id="one")
     assert_hears(viewer, "a")
     assert [(1, 0)] == [(told.accepted, told.repeated) for told in embedded.source.settled]
-    assert "" == embedded.relay.keeper.trouble
+    assert "" == embedded.relay.trouble.sentence
 
 
 async def test_a_past_that_can_t_be_read_fails_its_publishers(embedded: Reading) -> None:
@@ -437,29 +437,37 @@ async def test_a_past_that_can_t_be_read_fails_its_publishers(embedded: Reading)
     assert 2 == embedded.relay.log.projects["p"].state.counts["workflow_log"]
 
 
-async def test_a_past_that_can_t_be_read_does_not_stop_a_stream(stream: Reading) -> None:
-    """Without the detour over a restart for ever: the journal is detached, and everybody goes on live."""
-    viewer = await stream.relay.watches("q")
+async def shelved(stream: Reading) -> None:
+    """Let a project be in the journal alone."""
     await stream.says(body("a"))
     await stream.relay.keeper.flush(everything=True)
     stream.relay.log.pinned.clear()
     stream.relay.log.unload(projects=0)
+
+
+async def test_a_past_that_can_t_be_read_does_not_stop_a_stream(stream: Reading) -> None:
+    """Everybody goes on live; whoever comes back from before is told a gap, until the past is there again."""
+    viewer = await stream.relay.watches("q")
+    await shelved(stream)
     journal_of(stream).failure = GONE
     await stream.says(body("b"), body("c", project_id="q"))
     assert_hears(viewer, "c")
-    assert "detached" in stream.relay.keeper.trouble
-    assert stream.relay.log.floor_of("p") is not None
-    assert not stream.task.done()
+    assert [GONE] == stream.relay.observer.of("journal_failed")
+    assert not stream.relay.log.loose
+    project = stream.relay.log.projects["p"]
+    assert (True, 1) == (project.partial, project.state.counts["workflow_log"])
     journal_of(stream).failure = None
+    await stream.relay.keeper.flush(everything=True)
+    assert ["q"] == [row.project_id for row in journal_of(stream).commits[-1].projects]
+    await stream.relay.past.mend()
+    assert (False, 2) == (project.partial, project.state.counts["workflow_log"])
+    assert ["a", "b"] == (await stream.relay.watches()).texts()
 
 
 async def test_a_past_that_takes_too_long_does_not_hold_a_stream_for_ever(stream: Reading) -> None:
-    """A disk that hangs says nothing at all; after a minute it counts as one that fails."""
+    """A disk that hangs says nothing at all; after a minute it counts as one that fails, and nobody else waits."""
     viewer = await stream.relay.watches("q")
-    await stream.says(body("a"))
-    await stream.relay.keeper.flush(everything=True)
-    stream.relay.log.pinned.clear()
-    stream.relay.log.unload(projects=0)
+    await shelved(stream)
     journal = journal_of(stream)
     assert isinstance(journal, SlowJournal)
     journal.hangs = hangs = asyncio.Event()
@@ -468,7 +476,9 @@ async def test_a_past_that_takes_too_long_does_not_hold_a_stream_for_ever(stream
     assert_hears(viewer)
     await asyncio.sleep(2)
     assert_hears(viewer, "c")
-    assert "a project was not read within 60 s" in stream.relay.keeper.trouble
+    assert "a project was not read within 60 s" in str(stream.relay.observer.of("journal_failed")[0])
+    await stream.says(body("d", project_id="q"))
+    assert_hears(viewer, "d")
     hangs.set()
 
 

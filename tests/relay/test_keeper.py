@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relayd.core.floor import Floor
-from relayd.ports import Floor as PortFloor
+from relayd.core.floor import BELOW_ALL, Floor
 from relayd.ports import JournalError, Position
-from relayd.protocol.cursor import BEGINNING, Place, decode
-from relayd.relay.keeper import BACKLOG, Pending, row
+from relayd.protocol.cursor import Place, decode
+from relayd.relay.keeper import BACKLOG
 from relayd.testing.journal import FakeJournal
 from relayd.testing.sources import FakeSource
 from relayd.testing.world import settle
-from tests.relay.stage import Relay, SlowJournal, assert_hears, line, progress
+from tests.relay.stage import Relay, assert_hears, line, poison, progress
 
 GONE = JournalError("the disk is full")
 
@@ -52,7 +51,7 @@ async def stopped(*tasks: asyncio.Task[None]) -> None:
 async def test_what_was_read_is_written_a_quarter_of_a_second_later(relay: Relay) -> None:
     """Position and entries stand in one transaction; a settled place follows it, never precedes it."""
     task = await writing(relay)
-    assert Place(-1, -1, -1, -1) == relay.log.settled
+    assert BELOW_ALL == relay.log.settled
     (entry,) = relay.says("a")
     await asyncio.sleep(0.2)
     assert [] == journal_of(relay).commits
@@ -85,7 +84,7 @@ async def test_nothing_settles_before_it_is_written(relay: Relay) -> None:
     relay.says("a")
     flush = asyncio.create_task(relay.keeper.flush())
     await settle()
-    assert Place(-1, -1, -1, -1) == relay.log.settled
+    assert BELOW_ALL == relay.log.settled
     gate.set()
     await flush
     assert relay.log.end_of(0) == relay.log.settled
@@ -148,7 +147,6 @@ async def test_many_snapshots_are_written_in_slices(relay: Relay) -> None:
 
 async def test_a_project_without_events_is_not_written(relay: Relay) -> None:
     """Somebody asked for it, nothing more."""
-    assert row(relay.log.open("nothing")) is None
     relay.keeper.note([relay.log.open("nothing")])
     await relay.keeper.flush(everything=True)
     assert [] == journal_of(relay).commits
@@ -186,46 +184,37 @@ async def test_without_a_journal_nothing_is_kept() -> None:
     await relay.keeper.flush(everything=True)
     assert [] == relay.keeper._pending.bodies
     assert {} == relay.keeper._dirty
+    await relay.keeper.catch_up()
     await relay.end()
-
-
-def test_nothing_has_no_position() -> None:
-    """Only a body has a place to resume from."""
-    assert Pending().position is None
 
 
 # -- when it can't be -----------------------------------------------------------------------------------------------
 
 
-async def test_a_journal_that_fails_is_detached_and_service_goes_on(relay: Relay) -> None:
-    """Its log can be read again: floors say where memory's past begins, and `/readyz` says why."""
+async def fallen_out(relay: Relay) -> None:
+    """Let the journal be one that can't be written any more."""
+    journal_of(relay).full = GONE
+    relay.says("when it happened")
     await relay.keeper.flush()
-    relay.says(line("shelved", "q"))
-    await relay.keeper.flush(everything=True)
-    relay.log.unload(projects=0)
-    assert {"q"} == relay.log.shelved
+    assert relay.log.loose
+
+
+async def test_a_journal_that_fails_is_given_up_and_service_goes_on(relay: Relay) -> None:
+    """`/readyz` says why; what it holds is read all the same, and memory may let go of what it does not hold."""
     viewer = await relay.watches()
-    relay.says("a")
-    journal_of(relay).failure = GONE
-    await relay.keeper.flush()
-    assert relay.past.journal is None
-    assert relay.log.settled is None
-    assert "detached" in relay.keeper.trouble
-    assert "disk is full" in relay.keeper.trouble
+    await fallen_out(relay)
+    assert "detached" in relay.trouble.sentence
+    assert "disk is full" in relay.trouble.sentence
     assert [GONE] == relay.observer.of("journal_failed")
-    assert set() == relay.log.shelved
-    assert relay.log.floor_of("q") is not None
-    assert relay.log.floor_of("p") is None
     relay.says("b")
-    assert_hears(viewer, "a", "b")
-    journal_of(relay).failure = None
+    assert_hears(viewer, "when it happened", "b")
+    journal_of(relay).full = None
     await relay.keeper.flush(everything=True)
-    assert 1 == len(journal_of(relay).commits)
-    relay.keeper.fail(GONE)
-    assert 2 == len(relay.observer.of("journal_failed"))
+    assert [] == journal_of(relay).commits
+    assert [] == relay.keeper._pending.bodies
 
 
-async def test_a_detached_journal_keeps_nobody_waiting() -> None:
+async def test_a_journal_that_was_given_up_keeps_nobody_waiting() -> None:
     """Intake that waited for it to follow goes on."""
     relay = await Relay.begin(commit_bytes=10)
     relay.says("x" * 1_000)
@@ -235,20 +224,24 @@ async def test_a_detached_journal_keeps_nobody_waiting() -> None:
     relay.keeper.fail(GONE)
     await waiting
     assert 0 == relay.keeper._pending.nbytes
+    for _ in range(100):
+        relay.says("x" * 1_000)
+        await relay.keeper.room()
     await relay.end()
 
 
-async def test_a_commit_that_ends_after_the_journal_was_given_up_changes_nothing(relay: Relay) -> None:
-    """Memory is all there is by then, and must not be trimmed as if there were more."""
+async def test_a_commit_that_ends_after_the_journal_was_given_up_counts(relay: Relay) -> None:
+    """It is there, so memory may let go of it; what came after it is not."""
     journal_of(relay).gate = gate = asyncio.Event()
     relay.says("a")
     flush = asyncio.create_task(relay.keeper.flush(everything=True))
     await settle()
     relay.keeper.fail(GONE)
+    relay.says("b")
     gate.set()
     await flush
-    assert relay.log.settled is None
-    assert set() == relay.log.shelved
+    assert (relay.log.end_of(0), True) == (relay.log.settled, relay.log.loose)
+    assert 1 == len(journal_of(relay).commits)
 
 
 async def test_a_second_flush_behind_a_failed_one_writes_nothing(relay: Relay) -> None:
@@ -260,12 +253,201 @@ async def test_a_second_flush_behind_a_failed_one_writes_nothing(relay: Relay) -
     relay.says("b")
     second = asyncio.create_task(relay.keeper.flush(everything=True))
     await settle()
-    journal_of(relay).failure = GONE
+    journal_of(relay).full = GONE
     gate.set()
     await settle(1)
-    journal_of(relay).failure = None
+    journal_of(relay).full = None
     await asyncio.gather(first, second)
     assert [] == journal_of(relay).commits
+
+
+async def test_one_transaction_brings_a_journal_up_to_memory(relay: Relay) -> None:
+    """Bodies, events, states and all that was not understood; from there on it is written as ever."""
+    (before,) = relay.says("before", progress(10))[:1]
+    await relay.keeper.flush(everything=True)
+    await fallen_out(relay)
+    said = [*relay.says("a", progress(20)), *relay.says(line("of another", "q"))]
+    relay.keeper.keep(relay.log.stage(), [poison()], [])
+    journal_of(relay).full = None
+    await relay.keeper.catch_up()
+    commit = journal_of(relay).commits[-1]
+    assert [1, 2, 3] == [body.offset for body in commit.bodies]
+    assert said == [*commit.entries["p"][1:], *commit.entries["q"]]
+    assert {"p", "q"} == {written.project_id for written in commit.projects}
+    assert [poison()] == commit.rejected
+    assert (False, relay.log.head) == (relay.log.loose, relay.log.settled)
+    assert 1 == len([events for events, _ in relay.observer.of("committed") if events == 4])
+    relay.says("as ever")
+    await relay.keeper.flush()
+    assert [4] == [body.offset for body in journal_of(relay).commits[-1].bodies]
+    again = await Relay.begin(journal=await closed(relay))
+    viewer = await again.watches(after=before.cursor)
+    assert_hears(viewer, "when it happened", "a", "as ever")
+    assert 20 == again.log.projects["p"].state.progress
+    await again.end()
+
+
+async def closed(relay: Relay) -> FakeJournal:
+    """Return the relay's journal, closed, for the next relay."""
+    await journal_of(relay).close()
+    return journal_of(relay)
+
+
+async def test_repeats_are_recognised_after_a_start_behind_an_outage(relay: Relay) -> None:
+    """The whole window is written with what was missed, in its order."""
+    relay.says("a", names=["one"])
+    await relay.keeper.flush()
+    await fallen_out(relay)
+    relay.says("b", names=["two"])
+    journal_of(relay).full = None
+    await relay.keeper.catch_up()
+    again = await Relay.begin(journal=await closed(relay))
+    assert list(relay.log.repeats) == list(again.log.repeats)
+    assert 2 == len(again.log.repeats)
+    await again.end()
+
+
+async def test_what_memory_let_go_of_is_below_the_floor_that_is_written() -> None:
+    """The viewer of before is told a gap, the one of after misses nothing; after the next start, too."""
+    relay = await Relay.begin(timeline_events=4)
+    (before,) = relay.says("before")
+    await relay.keeper.flush()
+    await fallen_out(relay)
+    entries = [entry for number in range(9) for entry in relay.says(str(number))]
+    journal_of(relay).full = None
+    await relay.keeper.catch_up()
+    again = await Relay.begin(journal=await closed(relay))
+    for each in (relay, again):
+        late, early = await each.watches(after=before.cursor), await each.watches(after=entries[5].cursor)
+        assert ["gap"] == late.openings()
+        assert (["resume"], ["6", "7", "8"]) == (early.openings(), early.texts())
+    await again.end()
+    await relay.end()
+
+
+async def test_catching_up_with_nothing_shows_whether_it_can_be_written(relay: Relay) -> None:
+    """Its position is told once more; a log without a past has none."""
+    relay.keeper.fail(GONE)
+    await relay.keeper.catch_up()
+    assert ([], False) == (journal_of(relay).commits, relay.log.loose)
+    relay.says("a")
+    await relay.keeper.flush()
+    relay.keeper.fail(GONE)
+    journal_of(relay).full = GONE
+    with pytest.raises(JournalError):
+        await relay.keeper.catch_up()
+    journal_of(relay).full = None
+    await relay.keeper.catch_up()
+    assert (2, []) == (len(journal_of(relay).commits), journal_of(relay).commits[-1].bodies)
+
+
+async def test_an_attempt_that_fails_changes_nothing(relay: Relay) -> None:
+    """What was not understood, what comes meanwhile, floors and states: all of it is written by the next."""
+    await fallen_out(relay)
+    relay.keeper.keep(relay.log.stage(), [poison()], [])
+    with pytest.raises(JournalError):
+        await relay.keeper.catch_up()
+    assert relay.log.loose
+    relay.breaks("truncated")
+    relay.skips(3)
+    relay.says("later")
+    journal_of(relay).full = None
+    await relay.keeper.catch_up()
+    (commit,) = journal_of(relay).commits
+    assert ([0, 4], [poison()], relay.log.floor) == (
+        [body.offset for body in commit.bodies], commit.rejected, commit.floor
+    )  # fmt: skip
+    assert ["p"] == [written.project_id for written in commit.projects]
+
+
+async def test_what_comes_while_it_catches_up_is_written_next(relay: Relay) -> None:
+    """Nothing is written twice, nothing is left out."""
+    await fallen_out(relay)
+    journal = journal_of(relay)
+    journal.full, journal.gate = None, asyncio.Event()
+    catching = asyncio.create_task(relay.keeper.catch_up())
+    await settle()
+    relay.says("meanwhile")
+    journal.gate.set()
+    await catching
+    await relay.keeper.flush()
+    assert [[0], [1]] == [[body.offset for body in commit.bodies] for commit in journal.commits]
+
+
+async def test_more_than_it_can_follow_makes_it_catch_up_once_more() -> None:
+    """Nobody waits for a journal that is only just coming back."""
+    relay = await Relay.begin(commit_bytes=1_000)
+    await fallen_out(relay)
+    journal = journal_of(relay)
+    journal.full, journal.gate = None, asyncio.Event()
+    catching = asyncio.create_task(relay.keeper.catch_up())
+    await settle()
+    for _ in range(20):
+        relay.says("x" * 1_000)
+        await relay.keeper.room()
+    journal.gate.set()
+    await catching
+    assert [[0], list(range(1, 21))] == [[body.offset for body in commit.bodies] for commit in journal.commits]
+    assert not relay.log.loose
+    await relay.end()
+
+
+async def test_what_is_not_understood_during_an_outage_is_bounded() -> None:
+    """The oldest go: memory is not a disk."""
+    relay = await Relay.begin(commit_bytes=1_000)
+    await fallen_out(relay)
+    for number in range(100):
+        relay.keeper.keep(relay.log.stage(), [poison(f"{number}")], [])
+    kept = [one.detail for one in relay.keeper._pending.rejected]
+    assert [f"{number}" for number in range(100 - len(kept), 100)] == kept
+    assert relay.keeper._pending.nbytes <= BACKLOG * 1_000
+    await relay.end()
+
+
+async def test_the_log_may_be_made_anew_while_the_journal_is_away(relay: Relay) -> None:
+    """Its first transaction afterwards is of the new log; while that is empty, it only shows that it can be written."""
+    relay.says("old")
+    await relay.keeper.flush()
+    await fallen_out(relay)
+    relay.breaks("recreated")
+    journal_of(relay).full = None
+    await relay.keeper.catch_up()
+    assert relay.keeper.position is not None
+    assert (0, 0) == (relay.keeper.position.epoch, relay.keeper.position.offset)
+    assert [] == journal_of(relay).commits[-1].bodies
+    (entry,) = relay.says("new")
+    await relay.keeper.flush()
+    again = await Relay.begin(journal=await closed(relay))
+    assert (1, relay.log.floor) == (again.log.epoch, again.log.floor)
+    viewer = await again.watches(after=entry.cursor)
+    assert ["resume"] == viewer.openings()
+    await again.end()
+
+
+async def test_a_log_made_anew_goes_on_in_a_journal_that_missed_it(relay: Relay) -> None:
+    """Epochs are written in their order."""
+    relay.says("old")
+    await relay.keeper.flush()
+    await fallen_out(relay)
+    relay.breaks("recreated")
+    relay.says("new")
+    journal_of(relay).full = None
+    await relay.keeper.catch_up()
+    commit = journal_of(relay).commits[-1]
+    assert [(1, 0)] == [(body.epoch, body.offset) for body in commit.bodies]
+    assert [0, 1] == [entry.place.epoch for entry in commit.entries["p"]]
+    assert (1, 0) == (commit.position.epoch, commit.position.offset)
+
+
+async def test_what_is_noted_of_projects_that_are_gone_is_forgotten() -> None:
+    """Else a relay without a journal would keep all that memory has let go of."""
+    relay = await Relay.begin()
+    await fallen_out(relay)
+    relay.says(line("a", "q"))
+    relay.log.unload(projects=1)
+    relay.keeper.forget_gone()
+    assert ["q"] == list(relay.keeper._dirty)
+    await relay.end()
 
 
 async def test_snapshots_of_a_log_that_is_the_journal_are_tried_again(embedded: Relay) -> None:
@@ -273,12 +455,12 @@ async def test_snapshots_of_a_log_that_is_the_journal_are_tried_again(embedded: 
     staging = embedded.stage(line("a"))
     await embedded.keeper.commit(staging, [])
     embedded.keeper.note(embedded.log.apply(staging))
-    floor = PortFloor(Place(0, 0, 1, 1))
+    floor = Floor(Place(0, 0, 1, 1))
     embedded.keeper.raise_floor(floor)
     journal_of(embedded).failure = GONE
     await embedded.keeper.flush(everything=True)
     assert [GONE] == embedded.observer.of("journal_failed")
-    assert embedded.past.journal is not None
+    assert not embedded.log.loose
     journal_of(embedded).failure = None
     await embedded.keeper.flush(everything=True)
     commit = journal_of(embedded).commits[-1]
@@ -321,10 +503,10 @@ async def test_a_batch_that_can_t_be_written_is_refused_and_can_come_again(embed
     journal_of(embedded).failure = GONE
     with pytest.raises(JournalError):
         await embedded.keeper.commit(staging, [])
-    assert "publishers are refused" in embedded.keeper.trouble
+    assert "publishers are refused" in embedded.trouble.sentence
     journal_of(embedded).failure = None
     await embedded.keeper.commit(staging, [])
-    assert "" == embedded.keeper.trouble
+    assert "" == embedded.trouble.sentence
     assert Floor(Place(0, 0)) == journal_of(embedded).commits[-1].floor
 
 
@@ -347,20 +529,60 @@ async def test_a_journal_that_takes_too_long_is_given_up() -> None:
     task = await writing(relay)
     relay.says("a")
     await asyncio.sleep(60)
-    assert ("", []) == (relay.keeper.trouble, relay.observer.of("journal_failed"))
-    assert relay.past.journal is not None
+    assert ("", []) == (relay.trouble.sentence, relay.observer.of("journal_failed"))
+    assert not relay.log.loose
     await asyncio.sleep(0.5)
-    assert relay.past.journal is None
-    assert "detached" in relay.keeper.trouble
-    assert "a transaction was not written within 60 s" in relay.keeper.trouble
+    assert relay.log.loose
+    assert "detached" in relay.trouble.sentence
+    assert "a transaction was not written within 60 s" in relay.trouble.sentence
     assert 1 == len(relay.observer.of("journal_failed"))
-    gate.set()
     relay.says("b")
-    await settle()
-    assert relay.log.settled is None
     assert_hears(viewer, "a", "b")
+    gate.set()
     await stopped(task)
     await relay.end()
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_transaction_that_was_given_up_is_waited_for(*, written: bool) -> None:
+    """Whether it was written is known only then; and there is never a second one beside it."""
+    relay = await Relay.begin()
+    journal = journal_of(relay)
+    journal.gate = gate = asyncio.Event()
+    relay.says("a")
+    await relay.keeper.flush()
+    assert relay.log.loose
+    relay.says("b")
+    catching = asyncio.create_task(relay.keeper.catch_up())
+    idle = asyncio.create_task(relay.keeper.idle())
+    await asyncio.sleep(1_000)
+    assert (False, False, []) == (catching.done(), idle.done(), journal.commits)
+    journal.full = None if written else GONE
+    gate.set()
+    if not written:
+        with pytest.raises(JournalError):
+            await catching
+        journal.full = None
+        catching = asyncio.create_task(relay.keeper.catch_up())
+    await asyncio.gather(catching, idle)
+    assert ([[0], [1]] if written else [[0, 1]]) == [[one.offset for one in each.bodies] for each in journal.commits]
+    await relay.end()
+
+
+async def test_a_transaction_is_finished_when_its_relay_is_not_interested_any_more(relay: Relay) -> None:
+    """Whoever waited for it was ended; the next one waits for it first."""
+    journal = journal_of(relay)
+    journal.gate = gate = asyncio.Event()
+    relay.says("a")
+    task = await writing(relay)
+    await asyncio.sleep(1)
+    await stopped(task)
+    idle = asyncio.create_task(relay.keeper.idle())
+    await settle()
+    assert not idle.done()
+    gate.set()
+    await idle
+    assert relay.log.head == relay.log.settled
 
 
 async def test_a_slow_journal_is_not_given_up_for_being_slow_often(relay: Relay) -> None:
@@ -374,7 +596,7 @@ async def test_a_slow_journal_is_not_given_up_for_being_slow_often(relay: Relay)
         gate.set()
         await settle()
     assert 3 == len(journal.commits)
-    assert "" == relay.keeper.trouble
+    assert "" == relay.trouble.sentence
     await stopped(task)
 
 
@@ -387,107 +609,10 @@ async def test_a_log_that_is_the_journal_waits_and_says_so(embedded: Relay) -> N
     commit = asyncio.create_task(embedded.keeper.commit(embedded.stage(line("a")), []))
     await asyncio.sleep(61)
     assert not commit.done()
-    assert "publishers wait" in embedded.keeper.trouble
+    assert "publishers wait" in embedded.trouble.sentence
     assert 1 == len(embedded.observer.of("journal_failed"))
     gate.set()
     await commit
-    assert "" == embedded.keeper.trouble
+    assert "" == embedded.trouble.sentence
+    assert 1 == len(embedded.observer.of("journal_attached"))
     assert 2 == len(journal_of(embedded).commits)
-
-
-async def test_retention_that_hangs_keeps_memory_no_larger() -> None:
-    """The journal is given up, and cold projects go as they do without one."""
-    relay = await Relay.begin(projects=1)
-    assert isinstance(relay.journal, SlowJournal)
-    relay.says(line("a", "q"))
-    relay.says("b")
-    relay.journal.hangs = asyncio.Event()
-    task = asyncio.create_task(relay.keeper.retain())
-    await asyncio.sleep(59)
-    assert ["q", "p"] == list(relay.log.projects)
-    await asyncio.sleep(2)
-    assert "not dropped within 60 s" in relay.keeper.trouble
-    assert ["p"] == list(relay.log.projects)
-    await stopped(task)
-    await relay.end()
-
-
-async def test_retention_of_a_log_that_is_the_journal_is_waited_for(embedded: Relay) -> None:
-    """What it drops raises floors; unheard, a part would be called whole."""
-    assert isinstance(embedded.journal, SlowJournal)
-    embedded.journal.hangs = hangs = asyncio.Event()
-    task = asyncio.create_task(embedded.keeper.retain())
-    await asyncio.sleep(120)
-    assert [] == embedded.observer.of("journal_failed")
-    hangs.set()
-    await settle()
-    assert embedded.past.journal is not None
-    await stopped(task)
-
-
-# -- retention ------------------------------------------------------------------------------------------------------
-
-
-async def test_what_is_too_old_is_forgotten_and_floors_rise() -> None:
-    """In slices, every ten seconds, for ever; memory lets cold projects go, too."""
-    relay = await Relay.begin(journal=FakeJournal(max_age_seconds=60), projects=1)
-    relay.says(line("a", "q"))
-    relay.says("b")
-    await relay.keeper.flush(everything=True)
-    task = asyncio.create_task(relay.keeper.retain())
-    await asyncio.sleep(1)
-    assert ["p"] == list(relay.log.projects)
-    assert relay.log.floor_of("p") is None
-    await asyncio.sleep(70)
-    assert relay.log.floor_of("p") is not None
-    assert BEGINNING != relay.log.head_cursor()
-    await stopped(task)
-    await relay.end()
-
-
-async def test_a_clock_that_is_set_forward_drops_nothing() -> None:
-    """What is dropped for its age is lost for good, so the clock is believed only as far as time has passed."""
-    relay = await Relay.begin(journal=FakeJournal(max_age_seconds=3_600))
-    relay.says("a")
-    await relay.keeper.flush(everything=True)
-    task = asyncio.create_task(relay.keeper.retain())
-    relay.clock.time += 86_400
-    await asyncio.sleep(60)
-    assert relay.log.floor_of("p") is None
-    # An hour later it is old, whatever the clock says; and a clock that is set back is believed.
-    relay.clock.time -= 2 * 86_400
-    await asyncio.sleep(3_600)
-    assert relay.log.floor_of("p") is None
-    relay.clock.time += 86_400
-    await asyncio.sleep(60)
-    assert relay.log.floor_of("p") is not None
-    await stopped(task)
-    await relay.end()
-
-
-async def test_a_project_that_was_folded_forward_is_written_so_that_it_can_go() -> None:
-    """Loaded after a crash it is newer than its snapshot."""
-    first = await Relay.begin()
-    first.says(progress(10))
-    await first.keeper.flush()
-    await first.end()
-    relay = await Relay.begin(journal=first.journal, projects=0)
-    await relay.past.open("p")
-    assert relay.log.projects["p"].dirty
-    tasks = [asyncio.create_task(relay.keeper.retain()), asyncio.create_task(relay.keeper.write())]
-    await asyncio.sleep(21)
-    assert {} == relay.log.projects
-    await stopped(*tasks)
-    await relay.end()
-
-
-async def test_without_a_journal_memory_forgets_all_the_same() -> None:
-    """Nobody fills it by asking for what there is not."""
-    relay = await Relay.begin(journaled=False, projects=1)
-    for number in range(10):
-        await relay.past.open(f"nothing{number}")
-    task = asyncio.create_task(relay.keeper.retain())
-    await asyncio.sleep(1)
-    assert 1 == len(relay.log.projects)
-    await stopped(task)
-    await relay.end()

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from relayd.core.floor import BELOW_ALL, Floor, Verdict
-from relayd.ports import JournalError, Kept
+from relayd.core.outage import begin_partial
+from relayd.ports import JournalDamaged, JournalError, Kept
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BEGINNING, BadCursorError, Cursor, Place, decode
 from relayd.relay.past import Tail
@@ -21,13 +22,17 @@ class SlowLoading(FakeJournal):
     """A journal whose loading waits for the test."""
 
     gate_of_load: asyncio.Event | None = None
+    gate_of_answer: asyncio.Event | None = None
     loads = 0
 
     async def load(self, project_id: str, *, newest: int) -> Kept | None:
         self.loads += 1
         if self.gate_of_load is not None:
             await self.gate_of_load.wait()
-        return await super().load(project_id, newest=newest)
+        kept = await super().load(project_id, newest=newest)
+        if self.gate_of_answer is not None:
+            await self.gate_of_answer.wait()
+        return kept
 
 
 async def shelved(journal: FakeJournal, *, timeline_events: int = 1_000) -> Relay:
@@ -101,12 +106,16 @@ async def test_what_the_journal_has_forgotten_is_new() -> None:
     await relay.end()
 
 
-async def test_a_detached_journal_loads_nothing() -> None:
-    """What it held is below the floor; the project begins anew."""
+async def test_a_journal_that_is_closed_loads_nothing() -> None:
+    """Whoever asks for what only it has is asked to come again."""
     journal = SlowLoading()
     relay = await shelved(journal)
-    relay.past.journal = None
-    assert (await relay.past.open("p")).place is None
+    relay.past.close()
+    with pytest.raises(JournalError, match="detached"):
+        await relay.past.open("p")
+    assert 0 == journal.loads
+    relay.past.reopen()
+    assert 5 == len((await relay.past.open("p")).timeline)
     await relay.end()
 
 
@@ -168,7 +177,7 @@ async def test_the_journal_is_asked_for_what_memory_does_not_know() -> None:
     assert Verdict("whole", place=entry.place) == await relay.past.judge("p", entry.cursor)
     other = str(cursor._replace(fingerprint=b"others"))
     assert Verdict("gap", "other_event") == await relay.past.judge("p", other)
-    relay.past.journal = None
+    relay.past.close()
     assert Verdict("gap", "unknown_event") == await relay.past.judge("p", entry.cursor)
     await relay.end()
 
@@ -239,6 +248,186 @@ async def test_without_a_journal_nothing_is_read_and_nothing_retained() -> None:
     assert await relay.past.read(relay.log.projects["p"], BELOW_ALL, 10) is None
     assert not await relay.past.retain(0)
     await relay.end()
+
+
+async def test_while_the_journal_is_closed_memory_is_all_there_is() -> None:
+    """A reader has a gap, a tail is what memory holds, and there is no list of all projects."""
+    relay = await Relay.begin(timeline_events=4)
+    entries = []
+    for number in range(12):
+        entries += relay.says(str(number))
+        await relay.commits()
+    project = relay.log.projects["p"]
+    held = len(project.timeline)
+    relay.past.close()
+    assert None is await relay.past.read(project, entries[0].place, 10)
+    assert ((), held) == (await relay.past.older(project, None, 10), len((await tail_of(relay, 99)).entries))
+    with pytest.raises(JournalError):
+        await relay.past.list_projects()
+    relay.past.reopen()
+    assert 10 == len(await relay.past.older(project, None, 10))
+    await relay.end()
+
+
+async def test_without_a_journal_there_is_nothing_older() -> None:
+    """Nor a list of projects."""
+    relay = await Relay.begin(journaled=False)
+    relay.says("a")
+    assert ((), ()) == (
+        await relay.past.older(relay.log.projects["p"], None, 10), await relay.past.list_projects()
+    )  # fmt: skip
+    await relay.end()
+
+
+# -- hanging, damaged -----------------------------------------------------------------------------------------------
+
+
+async def test_nobody_waits_for_a_journal_that_hangs() -> None:
+    """The first is told after a minute, the others at once and without asking, until it has answered after all."""
+    journal = SlowLoading()
+    relay = await shelved(journal)
+    journal.gate_of_load = gate = asyncio.Event()
+    opening = asyncio.create_task(relay.past.open("p"))
+    await asyncio.sleep(59)
+    assert (False, "", False) == (opening.done(), relay.past.sentence, relay.log.blind)
+    await asyncio.sleep(2)
+    with pytest.raises(JournalError, match="a project was not read within 60 s"):
+        await opening
+    assert "does not answer" in relay.past.sentence
+    for _ in range(10):
+        with pytest.raises(JournalError, match="does not answer"):
+            await relay.past.open("p")
+    assert 1 == journal.loads
+    gate.set()
+    await settle()
+    assert ("", False) == (relay.past.sentence, relay.log.blind)
+    assert 5 == len((await relay.past.open("p")).timeline)
+    await relay.end()
+
+
+async def test_an_answer_that_comes_too_late_opens_nothing_that_was_closed() -> None:
+    """And a journal that is opened again is not asked while an older question hangs."""
+    journal = SlowLoading()
+    relay = await shelved(journal)
+    journal.gate_of_load = gate = asyncio.Event()
+    with pytest.raises(JournalError):
+        await relay.past.open("p")
+    relay.past.close()
+    relay.past.reopen()
+    assert relay.log.blind
+    relay.past.close()
+    gate.set()
+    await settle()
+    assert relay.log.blind
+    relay.past.reopen()
+    assert not relay.log.blind
+    await relay.end()
+
+
+async def test_retention_that_hangs_keeps_no_reader_for_ever() -> None:
+    """Its floors are not known, so nothing can be told of what it may have dropped."""
+    relay = await Relay.begin()
+    assert isinstance(relay.journal, SlowJournal)
+    (first,) = relay.says("a")
+    await relay.commits()
+    relay.journal.hangs = hangs = asyncio.Event()
+    retention = asyncio.create_task(relay.past.retain(0))
+    await settle()
+    with pytest.raises(JournalError, match="what is too old was not dropped"):
+        await relay.past.read(relay.log.projects["p"], first.place, 10)
+    hangs.set()
+    await retention
+    assert [] == await relay.past.read(relay.log.projects["p"], first.place, 10)
+    await relay.end()
+
+
+async def test_damage_is_found_by_whoever_reads(relay: Relay) -> None:
+    """It is told to who can mend it; so is what retention finds."""
+    assert relay.journal is not None
+    relay.says("a")
+    await relay.keeper.flush(everything=True)
+    relay.log.unload(projects=0)
+    relay.journal.failure = rot = JournalDamaged("a row is not what was written")
+    with pytest.raises(JournalDamaged):
+        await relay.past.open("p")
+    assert rot is relay.trouble.damage
+    relay.trouble.damage = None
+    assert not await relay.past.retain(0)
+    assert rot is relay.trouble.damage
+    relay.journal.failure = None
+
+
+# -- partial projects -----------------------------------------------------------------------------------------------
+
+
+async def partial(journal: FakeJournal) -> Relay:
+    """Return a relay with a project that had to begin without the five events in its journal."""
+    relay = await shelved(journal)
+    relay.past.close()
+    begin_partial(relay.log, "p")
+    relay.says("new")
+    return relay
+
+
+async def test_a_project_that_began_without_its_past_gets_it_back() -> None:
+    """State and events; before that the journal's is not overwritten."""
+    relay = await partial(FakeJournal())
+    project = relay.log.projects["p"]
+    await relay.past.mend()
+    assert project.partial
+    relay.past.reopen()
+    await relay.past.mend()
+    assert (False, 6) == (project.partial, project.state.counts["workflow_log"])
+    assert ["0", "1", "2", "3", "4", "new"] == (await relay.watches()).texts()
+    await relay.end()
+
+
+async def test_what_memory_let_go_of_meanwhile_is_asked_for_again() -> None:
+    """It was written between the question and the answer, and would be in neither."""
+    journal = SlowLoading()
+    relay = await partial(journal)
+    relay.past.reopen()
+    project = relay.log.projects["p"]
+    journal.gate_of_answer = gate = asyncio.Event()
+    mending = asyncio.create_task(relay.past.mend())
+    await settle()
+    await relay.commits()
+    relay.log.trim([project], events=0, nbytes=0)
+    assert 0 == len(project.timeline)
+    gate.set()
+    await mending
+    assert project.partial
+    await relay.past.mend()
+    assert (False, 6) == (project.partial, project.state.counts["workflow_log"])
+    await relay.end()
+
+
+async def test_a_project_that_is_gone_meanwhile_needs_no_mending() -> None:
+    """It comes back whole."""
+    journal = SlowLoading()
+    relay = await partial(journal)
+    relay.past.reopen()
+    journal.gate_of_load = gate = asyncio.Event()
+    mending = asyncio.create_task(relay.past.mend())
+    await settle()
+    gone = relay.log.projects.pop("p")
+    gate.set()
+    await mending
+    assert gone.partial
+    await relay.end()
+
+
+async def test_a_project_of_which_the_journal_knows_nothing_is_whole() -> None:
+    """Its rows were too old meanwhile."""
+    relay = await Relay.begin()
+    begin_partial(relay.log, "p")
+    relay.says("a")
+    await relay.past.mend()
+    assert (False, 1) == (relay.log.projects["p"].partial, relay.log.projects["p"].state.counts["workflow_log"])
+    await relay.end()
+
+
+# -- retention ------------------------------------------------------------------------------------------------------
 
 
 async def test_retention_that_fails_is_told_and_drops_nothing(relay: Relay) -> None:
