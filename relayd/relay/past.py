@@ -222,7 +222,7 @@ class Past:
         timeline = project.timeline
         held = timeline.slice(timeline.base, timeline.end)
         # Taken before the first await: what is recorded from here on comes after the tail.
-        floor = self.log.floor_of(project.id)
+        floor, hole = self.log.floor_of(project.id), self.log.floor
         reached = (BELOW_ALL, timeline.bottom, held[-1].place if held else None, None if floor is None else floor.place)
         passed = Passed(max(place for place in reached if place is not None), self.log.head_cursor())
         older: Sequence[Entry] = ()
@@ -231,9 +231,12 @@ class Past:
             # With nothing held, only up to where the viewer goes on: what is recorded meanwhile comes after the tail.
             before = held[0].place if held else just_after(passed.place)
             older = await self.older(project, before, limit)
+            if whole and floor is not None:
+                # What the journal has below it may end before a hole of this project's own.
+                older = [entry for entry in older if entry.place > floor.place]
         entries = [*older, *held]
-        if whole and floor is not None:
-            entries = [entry for entry in entries if entry.place > floor.place]
+        if whole and hole is not None and not hole.fingerprint:
+            entries = [entry for entry in entries if entry.place > hole.place]
         wanted = list(select(selection, entries))[-count:] if count else []
         cursor = self._cursor_before(project, entries, wanted[0]) if wanted else passed.cursor
         return Tail(wanted, cursor, passed)

@@ -69,7 +69,7 @@ async def test_a_resume_from_below_memory_comes_through_the_journal() -> None:
         entries += relay.says(str(number))
         if number % 50 == 0:
             await relay.commits()
-    viewer = await relay.watches(after=entries[10].cursor)
+    viewer = await relay.watches(after=entries[10].cursor, turns=100)
     assert_hears(viewer, *[str(number) for number in range(11, 1_000)])
     assert ["resume"] == viewer.openings()
     assert relay.observer.of("replayed")

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from relayd.core.floor import BELOW_ALL, Floor, Verdict
 from relayd.core.outage import begin_partial
+from relayd.core.timeline import Entry
 from relayd.ports import JournalDamaged, JournalError, Kept
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BEGINNING, BadCursorError, Cursor, Place, decode
@@ -530,6 +532,28 @@ async def test_a_whole_tail_begins_behind_a_hole(relay: Relay, cause: str) -> No
     entries = [relay.says(text)[0] for text in "bcd"]
     assert entries == list((await tail_of(relay, 10, whole=True)).entries)
     assert 4 == len((await tail_of(relay, 10)).entries)
+
+
+async def test_a_whole_tail_begins_behind_a_hole_of_its_project() -> None:
+    """What was let go of before it was written lies between what the journal has and what memory holds."""
+    relay = await Relay.begin(timeline_events=3)
+    relay.says("before")
+    await relay.commits()
+    relay.keeper.fail(JournalError("the disk is full"))
+    for number in range(9):
+        relay.says(str(number))
+    await relay.keeper.catch_up()
+    held = len(relay.log.projects["p"].timeline)
+    assert held < 9
+    whole = await tail_of(relay, 99, whole=True)
+    assert [str(number) for number in range(9 - held, 9)] == [said_by(entry) for entry in whole.entries]
+    assert "before" == said_by((await tail_of(relay, 99)).entries[0])
+    await relay.end()
+
+
+def said_by(entry: Entry) -> str:
+    """Return the text of a line of log."""
+    return str(msgspec.json.decode(entry.payload)["message"])
 
 
 async def test_what_was_dropped_is_no_hole(relay: Relay) -> None:
