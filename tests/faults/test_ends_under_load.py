@@ -27,13 +27,13 @@ from tests.harness.viewer import refused, watch
 
 DRAIN = 2
 KILLS = 4
-CROWD = 300
-TURNED_AWAY = 'relayd_connections_rejected_total{reason="overloaded"}'
+
+CROWD_BY_TRANSPORT = {"websocket": 120, "legacy": 40, "sse": 60, "longpoll": 60, "many": 20}
+CROWD = sum(CROWD_BY_TRANSPORT.values())
 ROOM = 200
 """So many of the crowd may be in at a time."""
 
-BEFORE_AND_BEHIND = {"websocket": 120, "legacy": 40, "sse": 60, "longpoll": 60, "many": 20}
-"""The crowd, by how they watch."""
+TURNED_AWAY = 'relayd_connections_rejected_total{reason="overloaded"}'
 
 
 @pytest.fixture
@@ -42,14 +42,6 @@ async def amqp(amqp_url: str) -> str:
     async with await aio_pika.connect(amqp_url) as connection:
         await (await connection.channel()).queue_delete(RabbitSettings().queue)
     return amqp_url
-
-
-@pytest.fixture
-def seed() -> int:
-    """Tell the seed when the test fails: pytest shows then what was printed."""
-    seed = time.time_ns() % 1_000_000
-    print(f"seed {seed}")  # noqa: T201  # see above
-    return seed
 
 
 # -- stopped ----------------------------------------------------------------------------------------------------------
@@ -62,7 +54,6 @@ class Told:
         self.relay = relay
         self.project_id = project_id
         self.there = 0
-        self.cursors: list[str] = []
 
     async def socket(self) -> str:
         """Return the close code and its reason."""
@@ -70,7 +61,6 @@ class Told:
             await viewer.frame()
             self.there += 1
             code, reason = await viewer.ending()
-            self.cursors += [frame["cursor"] for frame in viewer.frames if "cursor" in frame][-1:]
         return f"{code} {reason}"
 
     async def stream(self) -> str:
@@ -114,11 +104,13 @@ async def test_a_stop_under_load_tells_everybody_and_keeps_its_place(amqp: str, 
             await asyncio.to_thread(relay.wait_for_metric, 'relayd_connections{transport="longpoll"}', 9)
             with load.publishing(amqp, tmp_path, rate=1_000) as publishing:
                 await audience.until_seen(2 * load.events)
+                began = time.monotonic()
                 stopping = asyncio.create_task(relay.stop_async())
                 assert "STOPPING=1\nSTATUS=draining" == await asyncio.to_thread(manager.until, "STOPPING=1")
                 assert 503 == relay.probe("/readyz")
                 assert errno.ECONNREFUSED == connects(relay)
                 assert 0 == await stopping
+                print(f"ended {time.monotonic() - began:.1f} s after SIGTERM, {DRAIN} s of drain")  # noqa: T201  # for -s
                 status, stream, poll = [await end for end in ends]
                 sentence = "RESTARTING: this relay is restarting; come back with your cursor; "
                 assert re.fullmatch(rf"1012 {sentence}retry_after_ms=\d{{4,5}}", status)
@@ -193,7 +185,7 @@ async def test_a_crowd_that_comes_back_at_once_is_served_as_far_as_there_is_room
     """After a kill there is room for two in three: they see what goes on, the others are told when to come again."""
     load = Load(4_000, projects=20, seed=seed)
     async with PrivateRelay(rabbitmq=amqp) as relay, Audience(relay, seed=seed) as audience:
-        for transport, count in BEFORE_AND_BEHIND.items():
+        for transport, count in CROWD_BY_TRANSPORT.items():
             for number in range(count):
                 projects = load.projects[number % 17 : number % 17 + (3 if transport == "many" else 1)]
                 audience.admit(f"{transport}-{number}", [transport], load.last(projects))

@@ -4,6 +4,8 @@ import asyncio
 import resource
 from pathlib import Path
 
+import aiohttp
+
 from tests.harness.daemon import PrivateRelay
 from tests.harness.viewer import log, watch
 
@@ -52,7 +54,7 @@ async def until_the_end(relay: PrivateRelay) -> int:
     for body in range(10_000):
         try:
             await say(relay, body)
-        except (OSError, RuntimeError):
+        except (aiohttp.ClientError, OSError, RuntimeError):
             return body
     raise AssertionError("it had memory for all of it")
 
