@@ -1,6 +1,7 @@
 """Fixtures that any test may ask for: real servers, started once, private to this run."""
 
 import re
+import resource
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,17 @@ from tests.harness.chromium import PrivateChromium
 from tests.harness.daemon import PrivateRelay
 from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.redis import PrivateRedis
+
+FILES = 65_536
+"""Enough for every test; without a bound RabbitMQ would make tables for as many as there may be."""
+
+
+def pytest_configure() -> None:
+    """Allow as many open files as the system lets us: a thousand viewers are one test's, and its relay's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @pytest.fixture(scope="session")

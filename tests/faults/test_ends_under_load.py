@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 from random import Random
 
-import aio_pika
 import aiohttp
-import pytest
 
 from relayd.journal.sqlite import SqliteJournal
 from relayd.protocol import cursor as cursors
@@ -34,14 +32,6 @@ ROOM = 200
 """So many of the crowd may be in at a time."""
 
 TURNED_AWAY = 'relayd_connections_rejected_total{reason="overloaded"}'
-
-
-@pytest.fixture
-async def amqp(amqp_url: str) -> str:
-    """Give the URL of a virtual host without a log: the relay makes it when it connects."""
-    async with await aio_pika.connect(amqp_url) as connection:
-        await (await connection.channel()).queue_delete(RabbitSettings().queue)
-    return amqp_url
 
 
 # -- stopped ----------------------------------------------------------------------------------------------------------
