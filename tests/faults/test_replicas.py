@@ -39,6 +39,8 @@ QUIET: Tables = {"sources.rabbitmq": {"canary_seconds": 0}}
 """Its own messages take places, too, and would move the head at any time."""
 
 LAST = "nothing follows"
+PATIENCE = 100
+"""Seconds until it has to come."""
 
 PROJECTS = ("a", "b", "c")
 
@@ -101,9 +103,13 @@ async def publish(amqp: str, mixed: Mixed, bodies: int) -> None:
 async def shown(relay: Addresses, project_id: str, **query: Any) -> list[Event]:  # noqa: ANN401  # what `watch` takes
     """Return all messages of a project that have a place, up to the last one."""
     messages: list[Event] = []
-    async with watch(relay, project_id, **query) as viewer:
+    async with asyncio.timeout(PATIENCE), watch(relay, project_id, **query) as viewer:
         while not messages or messages[-1].get("message") != LAST:
-            message = await viewer.message()
+            try:
+                message = await viewer.message()
+            except TimeoutError:
+                # Others are being started meanwhile, and nothing is said.
+                continue
             if "id" in message:
                 messages.append(message)
             else:
@@ -415,19 +421,18 @@ async def test_a_log_made_anew_that_one_relay_knows_nothing_of(rabbitmq: Private
                 # Another body stands there, of the log that it still believes in.
                 assert decode(new).offset < decode(old).offset
                 assert ("gap", OLD) == await resumed(unaware, new, lines=5)
-                # What it remembers of the old log is history; a gap lies between.
-                assert ("gap", [*OLD, "new"]) == await resumed(aware, old, lines=6)
+                assert ("gap", ["new"]) == await resumed(aware, old)
                 newer = await said(aware, *NEWER)
                 assert decode(newer).offset > decode(old).offset
                 assert 1013 == (await closed(unaware, newer))[0]
             assert "gap" == await replay(viewer)
-            assert [*OLD, "new", *NEWER] == await viewer.lines(16)
+            assert ["new", *NEWER] == await viewer.lines(11)
         assert 1 == unaware.metric(EPOCHS)
         async with PrivateRelay(merged(STILL, BARE), rabbitmq=amqp) as later:
             told = [await shown_behind(relay, new, 10) for relay in (aware, unaware, later)]
             assert told[0] == told[1] == told[2]
             for relay in (aware, unaware):
-                assert ("gap", [*OLD, "new", *NEWER]) == await resumed(relay, old, lines=16)
+                assert ("gap", ["new", *NEWER]) == await resumed(relay, old, lines=11)
 
 
 OLD, NEWER = ([f"{age} {number}" for number in range(count)] for age, count in (("old", 5), ("newer", 10)))
