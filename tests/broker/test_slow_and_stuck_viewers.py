@@ -23,7 +23,7 @@ from tests.harness.loud import Loud, dozing, stuck, vanishing
 
 VIEWERS = 1_000
 QUIET_RATE, LOUD_RATE = 250, 600
-STUCK_SECONDS = 6
+STUCK_SECONDS = 12
 MAX_BACKLOG = 1_200
 EVENT_BYTES = 1_500
 
