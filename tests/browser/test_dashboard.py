@@ -55,7 +55,7 @@ async def opened(
 async def patiently(page: Page, expression: str) -> None:
     """Return when an expression is true: here the page itself waits for seconds, and on a busy machine for long."""
     async with asyncio.timeout(90):
-        while not await page.evaluate(expression):
+        while not await page.evaluate(expression):  # noqa: ASYNC110  # what is waited for is in a browser
             await asyncio.sleep(0.05)
 
 
