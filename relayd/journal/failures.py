@@ -10,6 +10,7 @@ from relayd.ports import JournalDamaged, JournalError, JournalMistake
 __all__ = ["explain"]
 
 FULL = "the disk is full: free space there, or lower `journal.max_mib`"
+FAILS = "the disk fails: see the kernel's log, and move `journal.path` to a sound disk"
 DAMAGED = "the file is damaged: move it away and let a new one be made"
 
 MEANINGS: dict[str, tuple[type[JournalError], str]] = {
@@ -18,7 +19,7 @@ MEANINGS: dict[str, tuple[type[JournalError], str]] = {
     "SQLITE_IOERR_SHORT_READ": (JournalDamaged, DAMAGED),
     "SQLITE_IOERR_CORRUPTFS": (JournalDamaged, DAMAGED),
     "SQLITE_IOERR_DATA": (JournalDamaged, DAMAGED),
-    "SQLITE_IOERR": (JournalError, "the disk fails: see the kernel's log, and move `journal.path` to a sound disk"),
+    "SQLITE_IOERR": (JournalError, FAILS),
     "SQLITE_CORRUPT": (JournalDamaged, DAMAGED),
     # What we write keeps the rules of our own tables, unless the tables are not ours any more.
     "SQLITE_CONSTRAINT": (JournalDamaged, DAMAGED),
@@ -42,7 +43,7 @@ MEANINGS: dict[str, tuple[type[JournalError], str]] = {
 SIGNS = ("no such table", "no such column", "already exists", "malformed", "not decode", "unsupported file format")
 """Words of errors without a name of their own, when the file is not as we made it."""
 
-PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+PASSING = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EIO: FAILS}
 """Errors of the system that may go away by themselves."""
 
 LEAST = 64 << 10
@@ -72,7 +73,7 @@ def explain_system(error: OSError, path: Path) -> JournalError:
     """Return an error of the system as a sentence."""
     reason = error.strerror or str(error)
     if error.errno in PASSING:
-        return JournalError(f"journal {path}: {reason}: see whether its disk is full or fails")
+        return JournalError(f"journal {path}: {reason}: {PASSING[error.errno]}")
     return JournalMistake(
         f"journal {path}: {reason}: give relayd's user the right to write there, or set `journal.path` to another place"
     )

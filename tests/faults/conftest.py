@@ -16,6 +16,7 @@ printed; `make faults FAULTS="--seed 42"` runs that course again, `--minutes` an
 | `test_cluster` | nodes of a cluster of three |
 | `test_replicas`, `test_rolling_restart` | one of several relays, and the proxy before them |
 | `test_ends_under_load`, `test_pauses`, `test_clocks` | the relay is ended, killed, frozen; the clock is set |
+| `test_journal` | the journal's disk is full or hangs, its file is damaged or somebody else's |
 | `test_descriptors`, `test_memory`, `test_churn` | too many files, too little memory, viewers by the thousand |
 | `test_half_open_viewers`, `test_tokens_and_keys` | viewers that vanish; tokens that expire, keys that change |
 

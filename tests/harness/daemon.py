@@ -178,14 +178,14 @@ class PrivateRelay(Whole, Addresses):
         except OSError:
             return 0
 
-    def readiness(self) -> tuple[int, str]:
-        """Return the status of `/readyz`, and why the source is not ready, or else what is amiss with it."""
+    def readiness(self, check: str = "source") -> tuple[int, str]:
+        """Return the status of `/readyz`, and why the source (or another) is not ready, or what is amiss with it."""
         try:
             with urllib.request.urlopen(f"{self.admin_url}/readyz", timeout=5) as answer:  # noqa: S310 - our own
-                return answer.status, json.loads(answer.read())["notes"].get("source", "")
+                return answer.status, json.loads(answer.read())["notes"].get(check, "")
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, json.loads(error.read())["reasons"].get("source", "")
+                return error.code, json.loads(error.read())["reasons"].get(check, "")
 
     def metric(self, name: str) -> float:
         """Return a figure of its metrics, by name with labels as they are printed; 0 when there is none."""
