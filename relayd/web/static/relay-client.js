@@ -72,16 +72,16 @@ export class RelayError extends Error {
 /** @typedef {"again" | "wait" | "login" | "refresh" | "stop"} Advice */
 /** @typedef {{advice: Advice, code: keyof typeof MESSAGES, detail: string, retryAfter: number | null, served: boolean}} Ending */
 
-/** What to do with an ending, by its close code or HTTP status (docs/protocol.md, section 6). @type {Record<number, [Advice, keyof typeof MESSAGES]>} */
+/** What to do with an ending, by its close code or HTTP status (docs/protocol.md, section 6); our session is nobody else's, so only we replace ourselves. @type {Record<number, [Advice, keyof typeof MESSAGES]>} */
 const ENDINGS = {
   1002: ["stop", "BAD_REQUEST"], 1007: ["stop", "BAD_REQUEST"], 1009: ["stop", "BAD_REQUEST"],
   1012: ["again", "CONNECTION_FAILED"], 1013: ["wait", "SERVER_ERROR"],
   4400: ["stop", "BAD_REQUEST"], 4401: ["login", "AUTH_FAILED"], 4403: ["stop", "FORBIDDEN"],
-  4408: ["again", "TIMEOUT"], 4409: ["stop", "REPLACED"], 4410: ["refresh", "AUTH_FAILED"],
+  4408: ["again", "TIMEOUT"], 4409: ["again", "REPLACED"], 4410: ["refresh", "AUTH_FAILED"],
   4429: ["wait", "TOO_MANY_CONNECTIONS"], 4430: ["wait", "SERVER_ERROR"], 4431: ["again", "CONNECTION_FAILED"],
   4500: ["wait", "SERVER_ERROR"],
   400: ["stop", "BAD_REQUEST"], 401: ["login", "AUTH_FAILED"], 403: ["stop", "FORBIDDEN"], 404: ["wait", "SERVER_ERROR"],
-  409: ["stop", "REPLACED"], 429: ["wait", "TOO_MANY_CONNECTIONS"],
+  409: ["again", "REPLACED"], 429: ["wait", "TOO_MANY_CONNECTIONS"],
 };
 
 /** @param {number} status @param {string} detail @param {number | null} retryAfter @param {boolean} served @returns {Ending} */
@@ -290,6 +290,8 @@ class Line {
   }
 
   #many = false;
+  /** @type {Promise<WebSocket | Ending> | null} */
+  #dialing = null;
 
   #signal() {
     return AbortSignal.any([this.#abort.signal, this.#poked.signal]);
@@ -517,7 +519,8 @@ class Line {
     for (let round = 0; !signal.aborted; round += 1) {
       await pause(jittered(this.options.probes[Math.min(round, this.options.probes.length - 1)]), AbortSignal.any([signal, this.#signal()]));
       if (signal.aborted || !isWebSocketAvailable()) continue;
-      const socket = await this.#dial();
+      this.#dialing = this.#dial();
+      const socket = await this.#dialing;
       if (socket instanceof WebSocket) return socket;
     }
     return null;
@@ -542,8 +545,13 @@ class Line {
           continue;
         }
         if (end.code === "TIMEOUT") held = false;
-        // Replaced by our own attempt at a socket, which has the same session.
-        if (end.code !== "REPLACED" && !(await this.#heed(end))) return null;
+        if (end.code === "REPLACED") {
+          // By our own attempt at a socket, which has the same session: polling on would replace that one in turn.
+          wait = 0;
+          await this.#dialing;
+          break;
+        }
+        if (!(await this.#heed(end))) return null;
         failed += 1;
         if (failed === FAILED_POLLS) this.#lose(end);
         wait = end.retryAfter ?? jittered(this.options.waits[Math.min(failed, this.options.waits.length) - 1] * (failed > FAILED_POLLS ? 4 : 1));
