@@ -6,12 +6,14 @@ went: the guard reads from a pipe that only the test run holds, and a pipe ends 
 """
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +23,8 @@ MEND = "run `scripts/install-missing`"
 """What to do about a program that is not there."""
 
 LOOPBACK = "127.0.0.1"
+GIVEN_TO_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+FIRST_PORT = 10_000
 GUARD = 'read -r _; kill -s KILL -- "-$1"'
 PAUSE = 0.05
 PLACES = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -36,11 +40,18 @@ def find(program: str) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """
+    Return a TCP port of the loopback that nobody listens on, and that the system gives to no connection.
+
+    Else one of a thousand viewers might take it while a server is down that is about to be started again.
+    """
+    below = int(GIVEN_TO_CONNECTIONS.read_text(encoding="ascii").split()[0]) - FIRST_PORT
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            # Where the system keeps nothing back, it may choose.
+            probe.bind((LOOPBACK, FIRST_PORT + secrets.randbelow(below) if below > 0 else 0))
+            port: int = probe.getsockname()[1]
+            return port
 
 
 class Whole:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -107,3 +108,12 @@ def test_a_missing_program_names_the_mend() -> None:
     """Whoever runs the suite on a new machine is told what to do."""
     with pytest.raises(RuntimeError, match=r"no-such-program is not installed.*scripts/install-missing"):
         find("no-such-program")
+
+
+def test_a_port_is_no_connections() -> None:
+    """While a server is down, nobody who connects elsewhere is given its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given = [socket.create_connection(server.getsockname()) for _ in range(50)]
+        assert max(free_port() for _ in range(50)) < min(each.getsockname()[1] for each in given)
+        for each in given:
+            each.close()
