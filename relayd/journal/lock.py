@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from relayd.ports import JournalMistake
@@ -27,8 +28,10 @@ class Lock:
             raise JournalMistake(
                 f"the journal is in use by process {holder} ({path}): end that one, or give each its own `journal.path`"
             ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        # Who has it is told as a courtesy; a disk that is full must not keep the lock from being taken.
+        with suppress(OSError):
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
         """Give it back."""

@@ -8,6 +8,7 @@ import pytest
 
 from relayd.journal.lock import Lock
 from relayd.ports import JournalMistake
+from tests.harness.disk import SmallDisk
 
 HOLD = """
 import sys
@@ -47,3 +48,15 @@ def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
     """Who can open it could hold it against us."""
     Lock(tmp_path / "lock").release()
     assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o600
+
+
+def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path: Path) -> None:
+    """Who has it can't be told then; that somebody has it can."""
+    with SmallDisk(tmp_path, kib=64) as disk:
+        disk.fill()
+        path = disk.folder / "lock"
+        lock = Lock(path)
+        with pytest.raises(JournalMistake, match="in use by process unknown"):
+            Lock(path)
+        lock.release()
+        Lock(path).release()
