@@ -119,8 +119,10 @@ async def open_subscription(
         engine.observer.gapped(verdict.cause)
     # State and position are taken in one step: no await stands between these lines and the first of `tail`.
     state, modern = subscription.project.state, subscription.follower.encoding.modern
-    snapshot = state.as_dict() if modern and state.counts else None
-    words = spoken(state, engine.clock.now()) if not modern else ()
+    # A partial state would be taken for the whole.
+    whole = not subscription.project.partial
+    snapshot = state.as_dict() if modern and state.counts and whole else None
+    words = spoken(state, engine.clock.now()) if not modern and whole else ()
     # Who was told of what is missing goes on without a hole from there.
     newest = await engine.past.tail(subscription.project, tail, subscription.selection, whole=verdict is not None)
     subscription.passed, subscription.index = newest.passed, None

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from relayd.core.floor import Verdict
+from relayd.core.outage import begin_partial
 from relayd.protocol.cursor import BEGINNING, decode
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import ProjectStarted, WorkflowStageUpdate
@@ -274,3 +275,14 @@ async def test_the_beginning_of_a_log_that_nobody_has_read_yet_is_waited_for(rel
     assert not judging.done()
     relay.log.begin_at(7)
     assert Verdict("gap", "below_floor") == await judging
+
+
+async def test_a_partial_state_is_told_to_nobody(relay: Relay) -> None:
+    """Its beginning is in a journal that can't be read: it would be taken for the whole; events are told."""
+    begin_partial(relay.log, "p")
+    relay.says("a", progress(10))
+    modern, legacy = await relay.watches(), await relay.watches(legacy=True)
+    (established,) = modern.of("connection_established")
+    assert "snapshot" not in established
+    assert [] == [message for message in legacy.messages() if message.get("synthetic")]
+    assert ["a"] == modern.texts() == legacy.texts()
