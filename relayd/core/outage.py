@@ -25,7 +25,7 @@ class Missed(Struct, frozen=True, kw_only=True):
     entries: Mapping[str, Sequence[Entry]]
     """By project, in the log's order."""
     floors: Mapping[str, Floor]
-    """Those that rose meanwhile, by project."""
+    """By project those that rose meanwhile, and those of what does not fit."""
     keys: Sequence[int]
     """The whole window of repeats at the head, oldest first."""
 
@@ -42,9 +42,10 @@ def missed(log: Log[Any], after: Place, *, nbytes: int) -> Missed:
     """
     Return what a journal lacks that holds the log up to a place (`BELOW_ALL`: it holds nothing).
 
-    Of more than `nbytes` the newest of the hottest projects are returned, and the floors of the others rise.
+    Of more than `nbytes` the newest of the hottest projects are returned, and floors above the others.
     """
     entries: dict[str, Sequence[Entry]] = {}
+    floors = {name: floor for name, floor in log.floors.items() if floor.place > after}
     # Without a head the log was made anew and is empty: what the old one said is no news to anybody.
     for project in reversed(log.projects.values()) if log.head is not None else ():
         held = project.timeline.since(after)
@@ -54,13 +55,13 @@ def missed(log: Log[Any], after: Place, *, nbytes: int) -> Missed:
             nbytes -= len(held[first].payload)
         if first:
             last = held[first - 1]
-            log.raise_floor(project.id, Floor(last.place, cursors.decode(last.cursor).fingerprint))
+            floors[project.id] = Floor(last.place, cursors.decode(last.cursor).fingerprint)
         if first < len(held):
             entries[project.id] = held[first:]
     return Missed(
         bodies=log.marks.since(after.offset if after.epoch == log.epoch else BELOW_ALL.offset),
         entries=entries,
-        floors={name: floor for name, floor in log.floors.items() if floor.place > after},
+        floors=floors,
         keys=list(log.repeats),
     )
 
@@ -68,7 +69,7 @@ def missed(log: Log[Any], after: Place, *, nbytes: int) -> Missed:
 def forsake(log: Log[Any]) -> None:
     """Give up what only the journal held: its file is gone, and the floors say so."""
     for project in log.projects.values():
-        project.partial = False
+        project.partial, project.dirty = False, True
         if project.timeline.bottom is not None:
             log.raise_floor(project.id, Floor(project.timeline.bottom))
     gone = log.shelved - log.projects.keys()

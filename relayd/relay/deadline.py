@@ -35,6 +35,9 @@ async def in_time(work: "asyncio.Future[T]", seconds: float, what: str) -> T:
         return await within(seconds, asyncio.shield(work))
     except TimeoutError:
         raise late(what, seconds) from None
+    finally:
+        # Nobody may be there any more to hear how it ended; else that would be told as a fault.
+        work.add_done_callback(lambda _: work.cancelled() or work.exception())
 
 
 @contextmanager

@@ -41,9 +41,6 @@ LATE = "a transaction was not written"
 BACKLOG = 8
 """So many full transactions may wait before intake does; then the broker's acks wait, too."""
 
-CATCH_UP_BYTES = 64 << 20
-"""So much of what a journal missed is written at once; of more the newest."""
-
 
 class Keeper:
     """Gathers what was read and writes it."""
@@ -66,7 +63,7 @@ class Keeper:
         self._writing = asyncio.Lock()
         self._room = asyncio.Event()
         self._room.set()
-        self._left: tuple[asyncio.Future[None], Position] | None = None
+        self._left: tuple[asyncio.Future[None], Commit] | None = None
         self._follows = True
         """What comes is pending; else memory alone has it."""
         self.position: Position | None = None
@@ -122,6 +119,9 @@ class Keeper:
         # One at a time: snapshots alone are written at the last position, which another commit may be about to move.
         async with self._writing:
             if self._past.journal is None or self._log.loose:
+                return
+            if not await self._ended():
+                self.fail(JournalError("a transaction that nobody waited for was not written"))
                 return
             rows = self._rows(everything=everything)
             pending = self._pending
@@ -199,7 +199,7 @@ class Keeper:
     async def _catch_up_once(self) -> None:
         log, position = self._log, self.position
         after = BELOW_ALL if position is None else self._end_of(position)
-        lost = missed(log, after, nbytes=CATCH_UP_BYTES)
+        lost = missed(log, after, nbytes=self._limits.catch_up_bytes)
         bodies = [Body(log.epoch, offset, mark, ()) for offset, mark in lost.bodies]
         if bodies:
             # With the last of them: whoever begins there remembers all of these, and in this order.
@@ -243,7 +243,7 @@ class Keeper:
             self.note([project for project, _ in rows])
             self._pending.floor = self._pending.floor or pending.floor
             raise
-        self.reached(position)
+        self._written(commit)
         for project, written in rows:
             self._log.shelved.add(project.id)
             if project.place == written.place:
@@ -255,7 +255,7 @@ class Keeper:
         assert journal is not None  # noqa: S101  # whoever writes has looked
         if self._replays:
             work = asyncio.ensure_future(journal.commit(commit))
-            self._left = work, commit.position
+            self._left = work, commit
             try:
                 await in_time(work, patience, LATE)
             finally:
@@ -266,15 +266,22 @@ class Keeper:
             await journal.commit(commit)
         self._trouble.over()
 
-    async def _ended(self) -> None:
-        """Wait for a transaction that was given up, and take note of it if it was written after all."""
+    async def _ended(self) -> bool:
+        """Wait for a transaction that was given up, and tell whether it was written after all, or there was none."""
         if self._left is None:
-            return
-        work, position = self._left
+            return True
+        work, commit = self._left
         await asyncio.wait({work})
         self._left = None
-        if not work.cancelled() and work.exception() is None:
-            self.reached(position)
+        written = not work.cancelled() and work.exception() is None
+        if written:
+            self._written(commit)
+        return written
+
+    def _written(self, commit: Commit) -> None:
+        self.reached(commit.position)
+        for project_id, floor in commit.floors.items():
+            self._log.raise_floor(project_id, floor)
 
     def _end_of(self, position: Position) -> Place:
         return self._log.end_of(position.offset)._replace(epoch=position.epoch)

@@ -39,3 +39,5 @@ class Limits(Struct, frozen=True, kw_only=True):
     commit_bytes: int = 1024 * 1024
     journal_patience_seconds: float = 60
     """How long the journal may take for one piece of work before service goes on without it."""
+    catch_up_bytes: int = 64 * 1024 * 1024
+    """So much of what a journal missed is written at once; of more the newest."""

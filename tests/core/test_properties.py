@@ -144,6 +144,13 @@ class Living(RuleBasedStateMachine):
             self.said[project] += entries
             self.count[project] += len(entries)
         self.unsettled += told
+        if self.log.loose or self.log.blind:
+            self.everybody_comes_back()
+
+    def everybody_comes_back(self) -> None:
+        """Viewers of all projects come with every cursor."""
+        for project in PROJECTS:
+            self.come_back(project=project, selection=EVERYTHING, slices=2)
 
     def take(self, told: Sequence[Told]) -> None:
         """Stage and apply bodies, with their projects in memory."""
@@ -242,22 +249,21 @@ class Living(RuleBasedStateMachine):
             self.settle(states=True, then=freed)
         self.log.loose = True
         self.pending, self.pending_keys, self.pending_floor = {}, [], None
-        for project in PROJECTS:
-            self.come_back(project=project, selection=EVERYTHING, slices=2)
+        self.everybody_comes_back()
 
     @precondition(lambda self: self.kept is not None and self.log.loose and self.log.head is not None)
-    @rule(nbytes=st.sampled_from([0, 600, 1 << 40, 1 << 40]))
-    def catch_up(self, nbytes: int) -> None:
-        """It can be written again, and is brought up to what memory holds."""
+    @rule(nbytes=st.sampled_from([0, 600, 1 << 40, 1 << 40]), again=st.booleans())
+    def catch_up(self, nbytes: int, again: bool) -> None:
+        """It can be written again, and is brought up to what memory holds; then the process may be killed."""
         kept, log = self.kept, self.log
         assert kept is not None
         assert log.head is not None
-        before = dict(log.floors)
         lost = missed(log, log.settled, nbytes=nbytes)
-        for project, floor in log.floors.items():
-            if floor != before.get(project):
+        for project, floor in lost.floors.items():
+            if floor != log.floors.get(project):
                 self.lose(project, floor.place)
                 self.tear(log.projects[project])
+                log.raise_floor(project, floor)
         kept.add(lost.entries, log.floor)
         for project, floor in lost.floors.items():
             kept.raise_floor(project, floor)
@@ -265,12 +271,18 @@ class Living(RuleBasedStateMachine):
         kept.marks.update(((log.epoch, offset), print_) for offset, print_ in lost.bodies)
         self.write_states()
         log.settled, log.loose, self.unsettled = log.head, False, []
+        if again and log.epoch == 0:
+            self.start_again()
+        self.everybody_comes_back()
 
     @precondition(lambda self: self.kept is not None)
-    @rule()
-    def go_blind(self) -> None:
-        """It can't be read any more."""
+    @rule(freed=st.sampled_from(["", "unload", "unload"]))
+    def go_blind(self, freed: str) -> None:
+        """It can't be read any more, perhaps just when memory was freed."""
+        if freed and self.log.head is not None and not self.log.loose:
+            self.settle(states=True, then=freed)
         self.log.blind = True
+        self.everybody_comes_back()
 
     @precondition(lambda self: self.log.blind)
     @rule()
@@ -282,6 +294,7 @@ class Living(RuleBasedStateMachine):
             place, snapshot = self.kept.snapshots.get(project.id, (BELOW_ALL, None))
             state = None if snapshot is None else read(snapshot)
             project.mend(state, place, self.kept.since(project.id, place))
+        self.everybody_comes_back()
 
     @precondition(lambda self: self.kept is not None and len(self.cursors) > MANY)
     @rule()
@@ -300,8 +313,7 @@ class Living(RuleBasedStateMachine):
         self.kept, self.log.blind = Kept(), False
         self.pending, self.pending_keys, self.pending_floor = {}, [], None
         self.unsettled = []
-        for project in PROJECTS:
-            self.come_back(project=project, selection=EVERYTHING, slices=2)
+        self.everybody_comes_back()
 
     @precondition(lambda self: self.kept is not None and self.log.head is not None and self.log.epoch == 0)
     @rule()
@@ -327,8 +339,7 @@ class Living(RuleBasedStateMachine):
         assert before.loose or pending == self.pending
         assert list(before.repeats) == list(self.log.repeats)
         assert before.head_cursor() == self.log.head_cursor()
-        for project in PROJECTS:
-            self.come_back(project=project, selection=EVERYTHING, slices=2)
+        self.everybody_comes_back()
 
     def hidden(self, project: str) -> bool:
         """Return whether a project is only in a journal that can't be read."""

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 
 import pytest
 
@@ -106,3 +107,27 @@ async def test_who_waits_for_ever_complains_once() -> None:
 def test_the_sentence_names_the_setting() -> None:
     """So that an operator finds it."""
     assert "`journal.patience_seconds`" in str(late("x", 60))
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_work_that_fails_when_nobody_waits_is_no_fault(*, cancelled: bool) -> None:
+    """Whoever waited was told that it takes too long, or is gone."""
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    gate = asyncio.Event()
+
+    async def fails_late() -> None:
+        await gate.wait()
+        raise JournalError("the disk is gone")
+
+    waiting = asyncio.create_task(in_time(asyncio.ensure_future(fails_late()), 1, "x"))
+    await settle()
+    if cancelled:
+        waiting.cancel()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled() == cancelled
+    assert waiting.cancelled() or isinstance(waiting.exception(), JournalError)
+    gate.set()
+    await settle()
+    gc.collect()
+    assert [] == told

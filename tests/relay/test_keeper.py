@@ -577,12 +577,56 @@ async def test_a_transaction_is_finished_when_its_relay_is_not_interested_any_mo
     task = await writing(relay)
     await asyncio.sleep(1)
     await stopped(task)
-    idle = asyncio.create_task(relay.keeper.idle())
+    relay.says("b")
+    flush, idle = asyncio.create_task(relay.keeper.flush()), asyncio.create_task(relay.keeper.idle())
     await settle()
-    assert not idle.done()
+    assert (False, []) == (idle.done(), journal.commits)
     gate.set()
-    await idle
-    assert relay.log.head == relay.log.settled
+    await asyncio.gather(flush, idle)
+    assert [[0], [1]] == [[body.offset for body in commit.bodies] for commit in journal.commits]
+    assert (relay.log.head, False) == (relay.log.settled, relay.log.loose)
+
+
+async def test_a_transaction_that_nobody_waited_for_may_have_failed(relay: Relay) -> None:
+    """What comes behind it would leave a hole in its place: the journal has to catch up."""
+    journal = journal_of(relay)
+    journal.gate = gate = asyncio.Event()
+    relay.says("a")
+    task = await writing(relay)
+    await asyncio.sleep(1)
+    await stopped(task)
+    relay.says("b")
+    journal.full = GONE
+    gate.set()
+    await relay.keeper.flush()
+    journal.full = None
+    assert (True, []) == (relay.log.loose, journal.commits)
+    assert "nobody waited for" in relay.trouble.sentence
+    await relay.keeper.catch_up()
+    assert [[0, 1]] == [[body.offset for body in commit.bodies] for commit in journal.commits]
+
+
+async def test_what_does_not_fit_is_below_the_floor_as_soon_as_the_rest_is_written() -> None:
+    """An attempt that fails costs nobody anything; one that was given up and is written all the same does."""
+    relay = await Relay.begin(catch_up_bytes=3_000)
+    (first,) = relay.says("first")
+    await relay.keeper.flush()
+    await fallen_out(relay)
+    for _ in range(9):
+        relay.says("x" * 1_000)
+    with pytest.raises(JournalError):
+        await relay.keeper.catch_up()
+    assert {} == relay.log.floors
+    journal = journal_of(relay)
+    journal.full, journal.gate = None, asyncio.Event()
+    with pytest.raises(JournalError, match="not written within"):
+        await relay.keeper.catch_up()
+    assert {} == relay.log.floors
+    journal.gate.set()
+    await relay.keeper.catch_up()
+    assert first.place < relay.log.floors["p"].place
+    assert journal.commits[1].floors == relay.log.floors == journal._floors
+    await relay.end()
 
 
 async def test_a_slow_journal_is_not_given_up_for_being_slow_often(relay: Relay) -> None:
