@@ -132,7 +132,7 @@ class Daemon:
             "journal": rooms.journaling.keeper.write,
             "mending": rooms.journaling.mender.mend,
             "retention": rooms.journaling.forgetting.run,
-            "checking": lambda: self._check(rooms),
+            "looking": lambda: self._look(rooms),
             "heartbeat": rooms.lobby.turn,
             "keys": rooms.published.run,
             "loop_lag": rooms.loop_lag.run,
@@ -147,21 +147,13 @@ class Daemon:
         gc.collect()
         gc.freeze()
 
-    async def _check(self, rooms: Rooms) -> None:
-        """Look through the journal after an unclean stop; one that is no log is mended, one that is must be by hand."""
-        if rooms.journal is None:
-            return
+    async def _look(self, rooms: Rooms) -> None:
+        """Look through the journal after an unclean stop; end where nobody but a person can mend it."""
         try:
-            await rooms.journal.check()
+            await rooms.journaling.mender.look()
         except JournalDamaged as damage:
-            rooms.engine.observer.journal_failed(damage)
-            if rooms.source.replays:
-                rooms.journaling.trouble.found(damage)
-            else:
-                self._damage = damage
-                self._stop.set()
-        except JournalError as error:
-            rooms.engine.observer.journal_failed(error)
+            self._damage = damage
+            self._stop.set()
 
     def _heed_signals(self, rooms: Rooms) -> None:
         loop = asyncio.get_running_loop()
@@ -210,7 +202,7 @@ class Daemon:
         rooms.admission.draining = True
         seconds = rooms.engine.limits.drain_seconds
         self._notifier.stopping("draining")
-        self._notifier.extend_timeout(seconds + 2 * STOP_SECONDS)
+        self._notifier.extend_timeout(seconds + 4 * STOP_SECONDS)
         rooms.engine.observer.noticed("draining", {"viewers": len(rooms.lobby), "seconds": seconds})
         await public.close_doors()
         await rooms.lobby.empty(seconds)

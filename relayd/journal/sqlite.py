@@ -139,20 +139,26 @@ class SqliteJournal:
 
     async def check(self) -> None:
         """Look through what an unclean stop left behind, beside all else; raises JournalDamaged, JournalError."""
-        self._need()
+        opened = self._need()
         if self._sound:
             return
         try:
             reader = await connect_reader(self._path)
             try:
                 await self._run(reader, look_through)
+            except JournalDamaged:
+                if self._opened is opened:
+                    raise
+                # It was moved aside meanwhile; the one that is open now is another.
+                return
             finally:
                 # Whoever does not wait for the end lets it end at once.
                 await reader.interrupt()
                 await reader.close()
         except sqlite3.Error as error:
             raise explain(error, self._path) from error
-        self._sound = True
+        if self._opened is opened:
+            self._sound = True
 
     async def set_aside(self, now: float) -> Aside | None:
         """Close it and move its file out of the way, so that `open` makes a new one; None where there is none."""

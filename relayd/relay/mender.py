@@ -55,6 +55,7 @@ class Mender:
         self._observer = observer
         self._clock = clock
         self._opened = False
+        self._unseen = asyncio.Event()
         self.replaced = ""
         """A sentence, if the file that this relay was to begin with was damaged."""
 
@@ -78,7 +79,7 @@ class Mender:
             self._past.close()
             self._keeper.fail(error)
             return
-        self._opened = True
+        self._has_opened()
         position = self._keeper.position = recovered.position
         epoch = 0 if position is None else position.epoch
         self._log.restore(
@@ -89,6 +90,28 @@ class Mender:
             floor=recovered.floor,
             projects=recovered.projects,
         )
+
+    async def look(self) -> None:
+        """
+        Look for damage in each file that is opened, beside all else, for ever.
+
+        Raises JournalDamaged where the log can't be read again: nothing may be written to it any more, and people must
+        mend it.
+        """
+        while True:
+            await self._unseen.wait()
+            self._unseen.clear()
+            journal = self._past.journal
+            assert journal is not None  # noqa: S101  # it was opened
+            try:
+                await journal.check()
+            except JournalDamaged as damage:
+                self._observer.journal_failed(damage)
+                if not self._replays:
+                    raise
+                self._trouble.found(damage)
+            except JournalError as error:
+                self._observer.journal_failed(error)
 
     async def mend(self) -> None:
         """Mend what is told, for ever; where the log can't be read again the next commit shows whether all is well."""
@@ -126,6 +149,10 @@ class Mender:
         self._trouble.over()
         return True
 
+    def _has_opened(self) -> None:
+        self._opened = True
+        self._unseen.set()
+
     async def _first(self, journal: Journal) -> Recovered:
         try:
             return await journal.open(self._name, window=WINDOW)
@@ -149,6 +176,8 @@ class Mender:
         await self._keeper.idle()
         await self._set_aside(journal, damage)
         forsake(self._log)
+        # The new file has none of their states.
+        self._keeper.note([*self._log.projects.values()])
         self._keeper.position = None
         self._trouble.damage = None
 
@@ -162,7 +191,7 @@ class Mender:
         if stranger:
             await self._set_aside(journal, JournalError("it ends in the middle of what this relay has read otherwise"))
             recovered = await journal.open(self._name, window=WINDOW)
-        self._opened = True
+        self._has_opened()
         log = self._log
         if recovered.floor is not None:
             log.raise_floor(None, recovered.floor)

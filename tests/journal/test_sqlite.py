@@ -159,6 +159,23 @@ async def test_who_was_found_sound_is_closed_in_order(tmp_path: Path) -> None:
     await journal.close()
 
 
+async def test_what_a_check_finds_in_a_file_that_is_gone_is_nobodys_trouble(tmp_path: Path) -> None:
+    """Another took its place meanwhile, and would be moved aside for it."""
+    copy = await left_behind(tmp_path, clean=False)
+    content = bytearray(copy.read_bytes())
+    content[4096 * 20 : 4096 * 22] = b"rot!" * 2048
+    copy.write_bytes(content)
+    journal = on_disk(tmp_path / "copy")
+    await journal.open(LOG, window=1)
+    checking = asyncio.create_task(journal.check())
+    await asyncio.sleep(0)
+    await journal.set_aside(NOW)
+    await journal.open(LOG, window=1)
+    await checking
+    await journal.check()
+    await journal.close()
+
+
 async def test_a_check_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     """A relay that stops does not look through gigabytes first."""
     await left_behind(tmp_path, clean=False)

@@ -369,6 +369,16 @@ async def test_damage_that_is_found_while_running_makes_way_for_a_new_file(relay
     await again.end()
 
 
+async def test_a_new_file_gets_the_states_of_all_who_are_in_memory(relay: Relay) -> None:
+    """Those that were written to the old one, too; their events are not all there any more to fold them from."""
+    relay.says(*[progress(number) for number in range(10)])
+    await relay.keeper.flush(everything=True)
+    assert not relay.log.projects["p"].dirty
+    relay.trouble.found(ROT)
+    await settle()
+    assert ["p"] == [row.project_id for row in cellar(relay).commits[-1].projects]
+
+
 async def test_a_transaction_under_way_ends_before_its_file_is_moved(relay: Relay) -> None:
     """However long that takes."""
     cellar(relay).gate = gate = asyncio.Event()
@@ -408,6 +418,53 @@ async def test_a_new_file_that_can_t_be_made_is_made_later(relay: Relay) -> None
     cellar(relay).shut = None
     await asyncio.sleep(LONGEST_PAUSE)
     assert (1, "", False) == (len(cellar(relay).aside), relay.trouble.sentence, relay.log.blind)
+
+
+# -- the look -------------------------------------------------------------------------------------------------------
+
+
+async def test_every_file_that_is_opened_is_looked_through() -> None:
+    """The first, and the one that takes its place; damage makes way for a new one."""
+    journal = await used("a")
+    relay = await Relay.begin(journal=journal)
+    tasks = [asyncio.create_task(relay.mender.look()), asyncio.create_task(relay.mender.mend())]
+    await settle()
+    assert [] == relay.observer.of("journal_failed")
+    for times in (1, 2):
+        journal.damage = ROT
+        relay.mender._unseen.set()
+        await settle()
+        assert (times, "") == (len(journal.aside), relay.trouble.sentence)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    await relay.end()
+
+
+async def test_a_look_that_fails_is_told() -> None:
+    """It is no damage; the next file is looked through all the same."""
+    relay = await Relay.begin(journal=await used("a"))
+    assert relay.journal is not None
+    relay.journal.failure = FULL
+    task = asyncio.create_task(relay.mender.look())
+    await settle()
+    assert ([FULL], None) == (relay.observer.of("journal_failed"), relay.trouble.damage)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
+    relay.journal.failure = None
+    await relay.end()
+
+
+async def test_damage_of_a_journal_that_is_the_log_ends_the_look() -> None:
+    """Nothing may be written to it any more, and no relay throws a log away."""
+    journal = await used("a")
+    journal.damage = ROT
+    relay = await Relay.begin(journal=journal, source=FakeSource(replays=False))
+    with pytest.raises(JournalDamaged):
+        await relay.mender.look()
+    assert ([ROT], []) == (relay.observer.of("journal_failed"), journal.aside)
+    await relay.end()
 
 
 # -- the end --------------------------------------------------------------------------------------------------------
