@@ -229,8 +229,8 @@ class Journal(Table):
         default=60,
         gt=0,
         le=86_400,
-        description="Longest wait for one transaction. Meanwhile the broker's acknowledgements are held back; after it "
-        "a relay that reads a stream goes on from memory alone.",
+        description="Longest wait for one piece of work of the journal. Meanwhile the broker's acknowledgements are "
+        "held back; after it a relay that reads a stream goes on from memory alone, until the disk has answered.",
     )
     rejected_max: int = Field(
         default=10_000,

@@ -157,7 +157,7 @@ class JournalContract:
         await journal.commit(commit([said("b", 3, at=NOW + TOO_OLD)], floors={"a": floor}))
         await journal.close()
         recovered = await journal.open(LOG, window=WINDOW)
-        assert (floor, frozenset({"a", "b"})) == (recovered.floors["a"], recovered.projects)
+        assert (floor, frozenset({"a", "b"})) == (recovered.floors.get("a"), recovered.projects)
         kept = await journal.load("a", newest=5)
         assert kept is not None
         assert (kept.row, len(kept.since), len(kept.newest)) == (None, 0, 0)
@@ -288,13 +288,10 @@ class JournalContract:
         assert await journal.set_aside(NOW) is None
         await journal.open(LOG, window=WINDOW)
         await journal.commit(commit([said("a", 1)]))
-        first = await journal.set_aside(NOW)
+        first = getattr(await journal.set_aside(NOW), "path", None)
         assert "not open" in await refused(journal.read("a", limit=1))
         recovered = await journal.open("other", window=WINDOW)
         assert (None, frozenset()) == (recovered.position, recovered.projects)
-        await journal.commit(commit([said("b", 0)]))
         await journal.close()
-        second = await journal.set_aside(NOW + 1)
-        assert None not in (first, second)
-        assert first != second
+        assert getattr(await journal.set_aside(NOW + 1), "path", None) not in {None, first}
         assert (await journal.open(LOG, window=WINDOW)).position is None

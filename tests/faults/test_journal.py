@@ -152,8 +152,7 @@ async def test_a_disk_that_is_full_for_a_while(amqp: str, tmp_path: Path, seed: 
                 assert await crowd.resumes(before)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("how", ["kill", "stop"])
+@pytest.mark.parametrize("how", ["kill", pytest.param("stop", marks=pytest.mark.long)])
 async def test_a_relay_that_ends_while_the_disk_is_full(amqp: str, tmp_path: Path, seed: int, how: str) -> None:
     """It goes on from where the journal ended, on the full disk, and reads the rest again: nothing is lost."""
     with SmallDisk(tmp_path, kib=16_384) as disk:
@@ -203,7 +202,6 @@ async def test_what_memory_can_not_hold_meanwhile_is_a_gap(amqp: str, tmp_path: 
                     await relay.restart_async()
 
 
-@pytest.mark.long
 async def test_a_disk_that_is_full_from_the_beginning(amqp: str, tmp_path: Path) -> None:
     """The relay begins without its file, and joins it when it can be made."""
     with SmallDisk(tmp_path, kib=4_096) as disk:

@@ -191,7 +191,7 @@ class Relay:
 
     # -- the swarm ----------------------------------------------------------------------------------------------
 
-    def stage(self, *messages: Message, names: Sequence[str] = ()) -> Staging:
+    def stage(self, *messages: Message, names: Sequence[str | None] = ()) -> Staging:
         """Return one body with these messages, as intake would stage it; `names` are the ids of the first of them."""
         staging = self.log.stage()
         mark = fingerprint(self.log.identity, None, b"%d:%d%s" % (self.log.epoch, self._offset, self.strain))
@@ -200,7 +200,7 @@ class Relay:
         self._offset += 1
         return staging
 
-    def says(self, *messages: Message | str, names: Sequence[str] = ()) -> list[Entry]:
+    def says(self, *messages: Message | str, names: Sequence[str | None] = ()) -> list[Entry]:
         """Record one body, serve the viewers, and return its entries; nothing awaits, as in intake."""
         staging = self.stage(
             *(line(message) if isinstance(message, str) else message for message in messages), names=names

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from relayd.core.pacing import Pace
 from relayd.core.selection import select
 from relayd.core.timeline import Entry
+from relayd.ports import JournalDamaged, JournalError
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import Place, decode
 from relayd.protocol.disconnect import Disconnect
@@ -25,6 +26,8 @@ from tests.relay.stage import Relay, SlowJournal, Watcher, line
 
 PROJECTS = ("p", "q")
 SELECTIONS = (EVERYTHING, Selection(level="error"), Selection(q="7"))
+FULL = JournalError("the disk is full")
+ROT = JournalDamaged("it is rotten")
 LIMITS: dict[str, Any] = {
     "timeline_events": 6,
     "timeline_bytes": 2_500,
@@ -61,6 +64,10 @@ ACTIONS = st.lists(
         st.tuples(st.just("return"), VIEWER),
         st.tuples(st.just("hold"), st.booleans()),
         st.tuples(st.just("break"), st.sampled_from(("truncated", "recreated"))),
+        st.tuples(st.just("full"), st.booleans()),
+        st.tuples(st.just("mend"), st.none()),
+        st.tuples(st.just("rot"), st.none()),
+        st.tuples(st.just("blind"), st.booleans()),
     ),
     min_size=10,
     max_size=60,
@@ -312,6 +319,7 @@ async def course(first: Sequence[Any], actions: Sequence[tuple[str, Any]], *, cr
     for action, value in [*(("watch", newcomer) for newcomer in first), ("turn", 50), *actions]:
         await act(model, ears, action, value)
     release(journal)
+    relay.past.reopen()
     for ear in ears:
         ear.clogs = False
         if ear.wire is not None:
@@ -355,6 +363,8 @@ async def act(model: Model, ears: list[Ear], action: str, value: Any) -> None:  
             await relay.commits()
         case "retain":
             await relay.past.retain(relay.clock.now())
+        case "full" | "mend" | "rot" | "blind":
+            await strike(relay, journal, action, value)
         case "hold":
             release(journal)
             if value:
@@ -380,6 +390,19 @@ async def act(model: Model, ears: list[Ear], action: str, value: Any) -> None:  
             ear.filter(value[1])
         case "return":
             await ear.leave_and_come_back()
+
+
+async def strike(relay: Relay, journal: SlowJournal, what: str, value: bool | None) -> None:
+    """Do something to the journal."""
+    if what == "full":
+        journal.full = FULL if value else None
+    elif what == "blind" and relay.mender._opened:
+        (relay.past.close if value else relay.past.reopen)()
+    elif what in {"rot", "mend"} and journal.before_read is None:
+        # A file is moved away when nobody reads it any more.
+        if what == "rot":
+            relay.trouble.found(ROT)
+        await relay.mender._tried(after=0)
 
 
 OF_VIEWERS = {"fill", "clog", "take", "beat", "filter", "return"}
