@@ -23,14 +23,11 @@ __all__ = ["AwayError", "Heard", "RefusedError", "Way", "many", "polls", "socket
 
 POLL_SECONDS = 10
 
-LATER = {408, 502, 503, 504}
-"""HTTP statuses that ask to come back."""
+LATER = {408, 429, 502, 503, 504}
+"""HTTP statuses that ask to come back; who leaves without a word and comes at once may meet its own last places."""
 
-COME_BACK = {1006, 1012, 1013, 4408, 4431}
+COME_BACK = {1006, 1012, 1013, 4408, 4429, 4431}
 """Close codes that ask for the same, and what a socket is told that was cut."""
-
-NOT_NOW = {"OVERLOADED", "RESTARTING"}
-"""What a subscription is refused with for a while only, or an end announced."""
 
 SETS = {"types", "agent"}
 FILTERS = {*SETS, "level", "q"}
@@ -39,6 +36,9 @@ FILTERS = {*SETS, "level", "q"}
 
 NOT_NOW = {"OVERLOADED", "RESTARTING"}
 """What a socket for several projects is told of one of them that may be asked for again."""
+
+FAREWELLS = {"TOO_MANY_CONNECTIONS"}
+"""What is told before a close whose code and advice count."""
 
 ADVICE = re.compile(r"; retry_after_ms=(\d+)$")
 
@@ -100,7 +100,7 @@ async def many(way: Way, after: Mapping[str, str | None]) -> AsyncGenerator[Hear
     ]
     async with connected(way, None, query=address, commands=commands) as frames:
         async for frame in frames:
-            if frame["type"] == "notice":
+            if frame["type"] == "notice" and frame["code"] not in FAREWELLS:
                 raise AwayError if frame["code"] in NOT_NOW else RefusedError(frame)
             for heard in opened(frame):
                 yield heard
