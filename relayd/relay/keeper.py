@@ -259,8 +259,7 @@ class Keeper:
             try:
                 await in_time(work, patience, LATE)
             finally:
-                if work.done():
-                    self._left = None
+                self._left = None if work.done() else self._left
             return
         with complaining(patience, self._complain):
             await journal.commit(commit)

@@ -35,8 +35,9 @@ def structured(kind: str = "application/cloudevents+json; charset=utf-8", **attr
 def binary(
     body: bytes, *, content_type: str | None = "application/json", prefix: str = "cloudEvents_", **attributes: JsonValue
 ) -> Item:
-    """Return what a binary event became."""
+    """Return what a binary event became; a header of somebody else's is there, too."""
     headers: dict[str, JsonValue] = {f"{prefix}{name}": value for name, value in {**EVENT, **attributes}.items()}
+    headers["x-first-death-queue"] = "q"
     delivery = Delivery(offset=1, body=body, received_at=5.0, content_type=content_type, headers=headers)
     (item,) = CloudEventsDialect().feed(delivery)
     return item
@@ -116,6 +117,12 @@ def test_data_that_are_no_json_are_told_by_their_size() -> None:
     (said,) = binary(b"\x89PNG", content_type="image/png").messages
     assert isinstance(said, WorkflowLog)
     assert "4 bytes of image/png" == said.message
+
+
+def test_an_event_without_data_has_no_body() -> None:
+    """What it is stands in the headers."""
+    (said,) = binary(b"", type="swarm.run.started").messages
+    assert ProjectStarted(project_id="p", timestamp=said.timestamp, dialect="cloudevents") == said
 
 
 def test_a_repeat_is_known_by_source_and_id() -> None:

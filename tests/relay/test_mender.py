@@ -26,6 +26,7 @@ class Cellar(FakeJournal):
         super().__init__()
         self.shut: JournalError | None = None
         self.stuck: JournalError | None = None
+        self.vanished = False
         self.opened = 0
 
     async def open(self, log: str, *, window: int) -> Recovered:
@@ -38,7 +39,8 @@ class Cellar(FakeJournal):
         if self.stuck is not None:
             raise self.stuck
         self.shut = None if self.shut is ROT else self.shut
-        return await super().set_aside(now)
+        moved = await super().set_aside(now)
+        return None if self.vanished else moved
 
 
 async def used(*texts: str, journal: FakeJournal | None = None) -> FakeJournal:
@@ -418,6 +420,18 @@ async def test_a_new_file_that_can_t_be_made_is_made_later(relay: Relay) -> None
     cellar(relay).shut = None
     await asyncio.sleep(LONGEST_PAUSE)
     assert (1, "", False) == (len(cellar(relay).aside), relay.trouble.sentence, relay.log.blind)
+
+
+async def test_a_damaged_file_that_somebody_took_away_needs_not_be_moved(relay: Relay) -> None:
+    """There is nothing to tell of it; the new one is begun all the same."""
+    relay.says("a")
+    await relay.keeper.flush()
+    cellar(relay).vanished = True
+    relay.trouble.found(ROT)
+    await settle()
+    assert ([], "") == (relay.observer.of("journal_replaced"), relay.trouble.sentence)
+    assert relay.keeper.position is not None
+    assert 0 == relay.keeper.position.offset
 
 
 # -- the look -------------------------------------------------------------------------------------------------------
