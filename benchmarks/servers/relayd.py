@@ -106,6 +106,12 @@ class Relayd(Started):
             self.process.stop()
             self.process = None
 
+    def kill_only(self) -> None:
+        """End it without a word and keep what it wrote."""
+        if self.process is not None:
+            self.process.kill()
+            self.process = None
+
     def ready(self) -> bool:
         """Tell whether it says that it is ready."""
         try:
