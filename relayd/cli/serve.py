@@ -25,13 +25,16 @@ def serve(config: ConfigFile = None) -> None:
     raise typer.Exit(run(settings, config))
 
 
-def check_config(file: Annotated[Path | None, typer.Argument(help="Configuration file (TOML).")] = None) -> None:
+def check_config(
+    file: Annotated[Path | None, typer.Argument(help="The same as --config, and stronger.")] = None,
+    config: ConfigFile = None,
+) -> None:
     """Print every problem of a configuration on its own line, or a summary when there is none."""
-    config = read_config(file)
-    keys = written_keys(config)
+    settings = read_config(file or config)
+    keys = written_keys(settings)
     for sentence in keys.left_out if keys else ():
         typer.echo(f"auth.jwks: {sentence}; it is left out", err=True)
-    typer.echo(f"ok: {summary(config)}")
+    typer.echo(f"ok: {summary(settings)}")
 
 
 def written_keys(config: Config) -> KeySet | None:

@@ -20,6 +20,15 @@ async def test_a_good_configuration_is_summed_up(tmp_path: Path, capsys: pytest.
     assert SECRET not in said.out
 
 
+async def test_the_file_is_named_as_for_every_other_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By --config, as the shipped unit does; an argument is stronger."""
+    (tmp_path / "bad").mkdir()
+    good, bad = write_config(tmp_path), write_config(tmp_path / "bad", "nope = 1\n")
+    assert 0 == (await relayd("check-config", "--config", good, capsys=capsys)).status
+    assert 78 == (await relayd("check-config", "--config", bad, capsys=capsys)).status
+    assert 0 == (await relayd("check-config", good, "--config", bad, capsys=capsys)).status
+
+
 async def test_keys_are_looked_at_and_nobody_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A key that the relay would not start with is told here; an issuer need not be there."""
     url = "https://127.0.0.1:1/jwks.json"
