@@ -1,7 +1,8 @@
 """
 From a file, the environment and the credentials directory to one checked `Config`.
 
-What comes later wins: defaults, the TOML file, `RELAYD_<TABLE>__<KEY>`, the files in `$CREDENTIALS_DIRECTORY`.
+What comes later wins: defaults, the TOML file, `RELAYD_<TABLE>__<KEY>`, the files in `$CREDENTIALS_DIRECTORY` or in
+`credentials` beside the file.
 All mistakes are gathered before any is told.
 """
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from relayd.config.checks import check
 from relayd.config.choices import Dialects, Presence, Source, Transports
 from relayd.config.mistakes import ConfigError, Mistakes
-from relayd.config.overrides import overlay
+from relayd.config.overrides import overlay, with_credentials
 from relayd.config.secrets import with_key_material
 from relayd.config.settings import Auth, Config
 from relayd.config.table import Table
@@ -53,6 +54,7 @@ Tree = dict[str, Any]
 def load(path: Path | None, environ: Mapping[str, str], settings_of: SettingsOf) -> Config:
     """Return the checked configuration; raises ConfigError with a sentence for each mistake."""
     mistakes = Mistakes()
+    environ = with_credentials(environ, path, mistakes)
     tree = _read(path) if path else {}
     overlay(tree, environ, lambda names: _model_at(names, settings_of), mistakes)
     own, plugins = _split(tree, mistakes)

@@ -10,12 +10,17 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from relayd.config.mistakes import Mistakes, type_at
 
-__all__ = ["ENVIRONMENT_PREFIX", "credential", "environment_name", "overlay"]
+__all__ = ["ENVIRONMENT_PREFIX", "credential", "environment_name", "overlay", "with_credentials"]
 
 ENVIRONMENT_PREFIX = "RELAYD_"
 
 CREDENTIALS = {"amqp_url": ["sources", "rabbitmq", "url"], "redis_url": ["presence", "redis", "url"]}
 """Credential → the key that it sets."""
+
+HANDED = "CREDENTIALS_DIRECTORY"
+"""The variable in which a service manager tells where they are (systemd.exec(5))."""
+
+OTHERS = 0o077
 
 Tree = dict[str, Any]
 ModelAt = Callable[[Iterable[str]], tuple[type[BaseModel] | None, list[str]]]
@@ -39,9 +44,25 @@ def environment_name(*names: str) -> str:
     return ENVIRONMENT_PREFIX + "__".join(names).upper()
 
 
+def with_credentials(environ: Mapping[str, str], path: Path | None, mistakes: Mistakes) -> Mapping[str, str]:
+    """
+    Return the environment with the folder `credentials` beside the file, if no service manager has handed any over.
+
+    So whoever runs a command by hand uses what the service uses.
+    """
+    if path is None or environ.get(HANDED):
+        return environ
+    folder = path.parent / "credentials"
+    if not folder.is_dir():
+        return environ
+    if folder.stat().st_mode & OTHERS:
+        mistakes.add("credentials", f"{folder} is open to others than its owner; run `chmod 700 {folder}`")
+    return {**environ, HANDED: str(folder)}
+
+
 def credential(environ: Mapping[str, str], name: str, mistakes: Mistakes) -> str | None:
     """Return the text of a credential that the service manager handed over, None where there is none."""
-    directory = environ.get("CREDENTIALS_DIRECTORY")
+    directory = environ.get(HANDED)
     if not directory:
         return None
     path = Path(directory, name)

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from relayd.config import ConfigError, load
 from relayd.config.overrides import environment_name
+from relayd.plugins import settings_of
 from tests.config.conftest import Loads, Problems
 from tests.config.plugin_settings import BrokerSettings
 
@@ -103,6 +105,27 @@ def test_a_credential_that_can_t_be_read(problems: Problems, tmp_path: Path) -> 
 
     assert url.startswith(f"credential amqp_url: {tmp_path / 'amqp_url'} can't be read: ")
     assert key.startswith(f"credential jwt_key: {tmp_path / 'jwt_key'} can't be read: ")
+
+
+def test_credentials_beside_the_file(tmp_path: Path) -> None:
+    """Whoever runs a command by hand uses what the service uses; what is handed over is stronger."""
+    (tmp_path / "relayd.toml").write_text("[journal]\npath = '/var/lib/relayd/relayd.db'\n")
+    for folder, key in (("credentials", "a" * 32), ("handed", "b" * 32)):
+        (tmp_path / folder).mkdir(mode=0o700)
+        (tmp_path / folder / "jwt_key").write_text(key)
+    for environ, key in (({}, "a" * 32), ({"CREDENTIALS_DIRECTORY": str(tmp_path / "handed")}, "b" * 32)):
+        (found,) = load(tmp_path / "relayd.toml", environ, settings_of).auth.keys
+        assert key == found.key.get_secret_value()
+
+
+def test_credentials_that_others_can_read(tmp_path: Path) -> None:
+    """Nobody guards that folder but its mode."""
+    (tmp_path / "relayd.toml").touch()
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials").chmod(0o750)
+    with pytest.raises(ConfigError) as told:
+        load(tmp_path / "relayd.toml", {}, settings_of)
+    assert f"run `chmod 700 {tmp_path / 'credentials'}`" in str(told.value)
 
 
 def test_the_variable_of_a_key() -> None:
