@@ -22,6 +22,7 @@ from relayd.app.rooms import Rooms, apply, furnish
 from relayd.app.routes import public_app
 from relayd.app.supervision import give_up, heed_memory, supervise
 from relayd.config import Config, ConfigError, load
+from relayd.config.checks import ticket_warning
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
 from relayd.ports import Ingest, JournalDamaged, JournalError, Observer, Shared
@@ -86,7 +87,7 @@ class Daemon:
             stack.push_async_callback(self._end_tasks, rooms)
             self._heed_signals(rooms)
             rooms.engine.observer.noticed("started", {"address": public.address, "admin": admin.address})
-            warn_of_shortage(rooms.engine.observer, self._config)
+            warn(rooms.engine.observer, self._config)
             self._invite(public)
             await self._serve(rooms)
             await self._drain(rooms, public)
@@ -193,7 +194,7 @@ class Daemon:
         else:
             logs.configure(config.telemetry.log_format, config.telemetry.log_level, sys.stderr)
             observer.noticed("reloaded", {})
-            warn_of_shortage(observer, config)
+            warn(observer, config)
         self._notifier.ready()
 
     # -- drain --------------------------------------------------------------------------------------------------
@@ -219,10 +220,12 @@ class Daemon:
         rooms.engine.observer.noticed("stopped", {"version": __version__})
 
 
-def warn_of_shortage(observer: Observer, config: Config) -> None:
-    """Tell the operator when the system lets in fewer viewers than the configuration."""
+def warn(observer: Observer, config: Config) -> None:
+    """Tell the operator what is not as the configuration seems to want it, and works all the same."""
     if detail := shortage(config.server.max_connections):
         observer.noticed("connections_capped", {"level": "warning", "detail": detail})
+    if detail := ticket_warning(config):
+        observer.noticed("tickets_not_shared", {"level": "warning", "detail": detail})
 
 
 async def close(rooms: Rooms) -> None:

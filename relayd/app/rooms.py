@@ -12,9 +12,11 @@ from relayd.app.settings import (
     authorizers_of,
     detector_of,
     limits_of,
+    one_use_of,
     presence_of,
     publication_of,
     redactor_of,
+    sealer_of,
     source_of,
     verifier_of,
     written_keys_of,
@@ -32,6 +34,7 @@ from relayd.relay.freshness import Freshness
 from relayd.relay.intake import Intake
 from relayd.relay.lobby import Lobby
 from relayd.relay.subscription import WatchedLog
+from relayd.relay.tickets import Tickets
 from relayd.relay.turnstile import Turnstile
 from relayd.telemetry import catalogue, logs
 from relayd.telemetry.health import Health
@@ -101,7 +104,7 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         freshness=Freshness(source, log, clock),
     )
     gauges.register(metrics, engine, journal)
-    admission = Admission(engine)
+    admission = Admission(engine, Tickets(sealer_of(config), one_use_of(presence), clock))
     health = Health(clock, lag=loop_lag.lag)
     add_checks(health, source, journal, admission)
     health.add("keys", published.trouble)
@@ -157,6 +160,7 @@ def apply(rooms: Rooms, config: Config) -> None:
     rooms.published.follow(publication)
     engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
     rooms.intake.redactor = redactor_of(config)
+    rooms.admission.tickets.sealer = sealer_of(config)
     rooms.presence.limit = limits.connections_per_user
     rooms.origins.allowed = frozenset(config.server.origins)
     rooms.proxies.trust(config.server.trusted_proxies)

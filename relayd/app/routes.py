@@ -7,18 +7,19 @@ from aiohttp import web
 
 from relayd.api.ingest import MAX_BODY, IngestApi
 from relayd.api.projects import ProjectsApi
+from relayd.api.tickets import TicketsApi
 from relayd.api.viewers import ViewersApi
 from relayd.core.access import Viewer
 from relayd.plugins import TRANSPORTS, find
 from relayd.ports import Clock, Ingest
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.endpoints import ALIASES
-from relayd.relay.admission import Admission
+from relayd.relay.admission import Admission, Proof
 from relayd.relay.lobby import Lobby
 from relayd.relay.refusal import Refused
 from relayd.transports import asking
 from relayd.transports.forwarded import Proxies
-from relayd.transports.origin import Origins
+from relayd.transports.origin import Origins, foreign
 from relayd.transports.refusing import Refusals, name_server
 
 __all__ = ["public_app"]
@@ -37,11 +38,19 @@ def public_app(
 ) -> web.Application:
     """Return the application; `transports` are settings by name, or None; raises PluginError for one there is not."""
 
-    def authenticate(request: web.Request) -> Viewer:
+    def stay_open() -> None:
         if admission.draining:
             # What is asked or published now may not be answered any more.
             raise Refused(Disconnect.RESTARTING, "this relay is restarting; try again", "draining")
+
+    def authenticate(request: web.Request) -> Viewer:
+        stay_open()
         return admission.authenticate(asking.token(request))
+
+    def prove(request: web.Request) -> Proof:
+        stay_open()
+        # A token that stands in an address is not worth a ticket any more.
+        return admission.prove(asking.bearer(request))
 
     refusals = Refusals(admission)
     app = web.Application(
@@ -53,6 +62,7 @@ def public_app(
         for name, settings in transports.items()
     ]
     rooms += [ProjectsApi(admission, authenticate), ViewersApi(admission, authenticate)]
+    rooms.append(TicketsApi(admission.tickets, prove, foreign))
     if ingest is not None:
         rooms.append(IngestApi(ingest, authenticate, clock))
     for prefix in ALIASES if aliases else ("",):

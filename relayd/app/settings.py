@@ -1,5 +1,6 @@
 """From the configuration to the plain values that the rooms below work with."""
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,21 @@ from relayd.identity.keys import Published
 from relayd.identity.open_door import OpenDoor
 from relayd.identity.published import Publication
 from relayd.identity.settings import ClaimsSettings
+from relayd.identity.tickets import TicketSealer
 from relayd.journal.sqlite import SqliteJournal
 from relayd.plugins import AUTHORIZERS, DIALECTS, PRESENCE, SOURCES, PluginError, find
-from relayd.ports import Authorizer, Clock, Observer, Presence, Source, TokenVerifier
+from relayd.ports import (
+    Authorizer,
+    Clock,
+    Observer,
+    OneUse,
+    Presence,
+    Sealer,
+    SharedOneUse,
+    Source,
+    TokenVerifier,
+)
+from relayd.presence.once import MemoryOneUse
 from relayd.relay.limits import Limits
 
 __all__ = [
@@ -27,15 +40,20 @@ __all__ = [
     "detector_of",
     "journal_of",
     "limits_of",
+    "one_use_of",
     "presence_of",
     "publication_of",
     "redactor_of",
+    "sealer_of",
     "source_of",
     "verifier_of",
     "written_keys_of",
 ]
 
 MIB = 1024 * 1024
+
+OWN_KEY = secrets.token_bytes(32)
+"""Seals tickets where relays share no key: what it sealed opens at this process, for as long as that lives."""
 
 
 def limits_of(config: Config) -> Limits:
@@ -92,6 +110,17 @@ def verifier_of(config: Config, published: Published) -> TokenVerifier:
         leeway=auth.leeway_seconds,
         max_lifetime=auth.max_lifetime_seconds,
     )
+
+
+def sealer_of(config: Config) -> Sealer:
+    """Return who seals tickets."""
+    tickets = config.auth.tickets
+    return TicketSealer(tickets.key.get_secret_value().encode() or OWN_KEY, seconds=tickets.lifetime_seconds)
+
+
+def one_use_of(presence: Presence) -> OneUse:
+    """Return who knows which tickets have been used: with the other relays, where these share what they know."""
+    return presence.one_use if isinstance(presence, SharedOneUse) else MemoryOneUse()
 
 
 def written_keys_of(config: Config) -> KeySet | None:

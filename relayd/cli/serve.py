@@ -9,6 +9,7 @@ from relayd.cli.configuration import read_config
 from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.options import ConfigFile
 from relayd.config import Config
+from relayd.config.checks import ticket_warning
 from relayd.config.settings import Auth
 from relayd.identity.jwks import KeySet
 from relayd.identity.keys import BadKey, FixedKeys, KeyRing
@@ -34,6 +35,8 @@ def check_config(
     keys = written_keys(settings)
     for sentence in keys.left_out if keys else ():
         typer.echo(f"auth.jwks: {sentence}; it is left out", err=True)
+    if warning := ticket_warning(settings):
+        typer.echo(warning, err=True)
     typer.echo(f"ok: {summary(settings)}")
 
 

@@ -7,10 +7,10 @@ from pydantic import BaseModel
 from relayd.config.choices import Source
 from relayd.config.keys import Jwks
 from relayd.config.mistakes import Mistakes
-from relayd.config.settings import Admin, Auth, Journal, Limits, Server
+from relayd.config.settings import Admin, Auth, Config, Journal, Limits, Server
 from relayd.config.values import is_loopback
 
-__all__ = ["check"]
+__all__ = ["check", "ticket_warning"]
 
 JOURNAL_IS_THE_LOG = {"embedded", "simulator"}
 """Sources that can't be read again: what they said is in the journal or nowhere."""
@@ -32,6 +32,23 @@ def check(tables: Mapping[str, BaseModel | None], mistakes: Mistakes) -> None:
             mistakes.add(
                 "limits.tail", f"must be at most limits.max_tail, which is {limits.max_tail}, not {limits.tail}"
             )
+
+
+def ticket_warning(config: Config) -> str:
+    """Return what becomes of tickets where there are several relays, as a sentence; empty where nothing is amiss."""
+    shared, several = bool(config.auth.tickets.key.get_secret_value()), config.server.peers
+    together = config.presence.use != "memory"
+    if (several or together) and not shared:
+        return (
+            "auth.tickets.key: is not set, so a ticket opens only at the relay that made it; "
+            "give all relays the same secret, or the credential ticket_key"
+        )
+    if several and not together:
+        return (
+            'presence.use: is "memory", so a ticket can be used once at each relay; '
+            'with "redis" they tell each other which ones have been used'
+        )
+    return ""
 
 
 def _check_journal(source: Source, journal: Journal, mistakes: Mistakes) -> None:

@@ -1,4 +1,4 @@
-"""The tables of what tokens are checked with: single keys, and the keys that an issuer publishes."""
+"""The tables of keys: single ones, those that an issuer publishes, and the one that tickets are sealed with."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from relayd.config.table import Table
 from relayd.config.values import Algorithm, PublicAlgorithm, is_loopback
 
-__all__ = ["Jwks", "Key"]
+__all__ = ["Jwks", "Key", "Tickets"]
 
 
 def _address(text: str) -> str:
@@ -99,3 +99,19 @@ class Jwks(Table):
     def given(self) -> list[str]:
         """The settings that say where the keys are; one at most is right."""
         return [name for name in ("url", "file", "document") if getattr(self, name)]
+
+
+class Tickets(Table):
+    """Tickets: a token in a sealed envelope, which may stand in an address because it opens one connection, once."""
+
+    key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The secret that they are sealed with, at least 32 bytes, the same for all relays behind one "
+        "address. Empty: each process makes one up, and no other one can open its tickets.",
+    )
+    file: str = Field(
+        default="", description="File that holds the secret, in place of `key`; readable by its owner only."
+    )
+    lifetime_seconds: float = Field(
+        default=30, gt=0, le=30, description="How long a ticket may be used; a page needs it at once."
+    )

@@ -14,7 +14,11 @@ __all__ = ["ENVIRONMENT_PREFIX", "credential", "environment_name", "overlay", "w
 
 ENVIRONMENT_PREFIX = "RELAYD_"
 
-CREDENTIALS = {"amqp_url": ["sources", "rabbitmq", "url"], "redis_url": ["presence", "redis", "url"]}
+CREDENTIALS = {
+    "amqp_url": ["sources", "rabbitmq", "url"],
+    "redis_url": ["presence", "redis", "url"],
+    "ticket_key": ["auth", "tickets", "key"],
+}
 """Credential → the key that it sets."""
 
 HANDED = "CREDENTIALS_DIRECTORY"

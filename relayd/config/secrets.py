@@ -1,11 +1,11 @@
-"""What tokens are checked with: from the file, from key files, from the credential `jwt_key`."""
+"""What tokens are checked and tickets sealed with: from the file, from key files, from the credential `jwt_key`."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from relayd.config.keys import Jwks, Key
+from relayd.config.keys import Jwks, Key, Tickets
 from relayd.config.mistakes import Mistakes
 from relayd.config.overrides import credential
 from relayd.config.settings import Auth
@@ -14,6 +14,9 @@ __all__ = ["HMAC_BYTES", "with_key_material"]
 
 HMAC_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
 """Least bytes of a secret: as many as its hash has (RFC 7518 3.2); a shorter one can be guessed off line."""
+
+TICKET_BYTES = 32
+"""As many as the key has that is made of it."""
 
 READ_BY_OTHERS = 0o044
 WRITTEN_BY_OTHERS = 0o022
@@ -30,7 +33,9 @@ def with_key_material(auth: Auth, environ: Mapping[str, str], mistakes: Mistakes
     for key_id in {key.id for key in keys if key.id}:
         if [key.id for key in keys].count(key_id) > 1:
             mistakes.add("auth.keys", f'several keys have the id "{key_id}"; a token could not say which it means')
-    return auth.model_copy(update={"keys": tuple(whole), "jwks": _with_document(auth.jwks, mistakes)})
+    tickets = _with_secret(auth.tickets, mistakes)
+    jwks = _with_document(auth.jwks, mistakes)
+    return auth.model_copy(update={"keys": tuple(whole), "jwks": jwks, "tickets": tickets})
 
 
 def _with_document(jwks: Jwks, mistakes: Mistakes) -> Jwks:
@@ -40,6 +45,24 @@ def _with_document(jwks: Jwks, mistakes: Mistakes) -> Jwks:
     text = _read(Path(jwks.file), "auth.jwks", mistakes, secret=False)
     # What can't be read has been told; the name stays, so that nobody is told of a lack of keys as well.
     return jwks if text is None else jwks.model_copy(update={"file": "", "document": text})
+
+
+def _with_secret(tickets: Tickets, mistakes: Mistakes) -> Tickets:
+    """Return `tickets` with the file's text as its key."""
+    inline, name = tickets.key.get_secret_value(), "auth.tickets"
+    if inline and tickets.file:
+        mistakes.add(name, "has both `key` and `file`; remove one")
+        return tickets
+    secret = _read(Path(tickets.file), name, mistakes, secret=True) if tickets.file else inline
+    if secret is None or not (secret or tickets.file):
+        return tickets
+    if len(secret.encode()) < TICKET_BYTES:
+        mistakes.add(name, _too_short(TICKET_BYTES))
+    return tickets.model_copy(update={"key": SecretStr(secret), "file": ""})
+
+
+def _too_short(least: int) -> str:
+    return f"the secret must have at least {least} bytes; make one with `openssl rand -base64 {least}`"
 
 
 def _whole(key: Key, name: str, mistakes: Mistakes) -> Key:
@@ -61,7 +84,7 @@ def _whole(key: Key, name: str, mistakes: Mistakes) -> Key:
         # A public key as a secret is no secret: anybody could sign with it.
         mistakes.add(name, f"{key.algorithm} needs a secret, not a PEM; did you mean RS256, ES256 or EdDSA?")
     elif least is not None and len(material.encode()) < least:
-        mistakes.add(name, f"the secret must have at least {least} bytes; make one with `openssl rand -base64 {least}`")
+        mistakes.add(name, _too_short(least))
     return key.model_copy(update={"key": SecretStr(material)})
 
 

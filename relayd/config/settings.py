@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from relayd.config.choices import Dialects, Presence, Source, Transports
-from relayd.config.keys import Jwks, Key
+from relayd.config.keys import Jwks, Key, Tickets
 from relayd.config.redaction import Redaction
 from relayd.config.table import Table
 from relayd.config.values import Names, Network, Origin, Port, SocketPath
@@ -118,6 +118,7 @@ class Auth(Table):
         "`jwt_key` takes the place of the first one's key; without any it is a secret for HS256.",
     )
     jwks: Jwks = Field(default=Jwks(), description="Keys that an issuer publishes.")
+    tickets: Tickets = Field(default=Tickets(), description="What opens a connection once, in place of a token.")
     audience: str = Field(default="", description="The `aud` that tokens must have; empty: not checked.")
     issuer: str = Field(default="", description="The `iss` that tokens must have; empty: not checked.")
     leeway_seconds: float = Field(

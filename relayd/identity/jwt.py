@@ -31,7 +31,7 @@ from relayd.identity.keys import (
 )
 from relayd.ports import AuthFailed, NoKeys
 
-__all__ = ["REASONS", "BadKey", "JwtVerifier", "Key", "issue", "sign"]
+__all__ = ["MAX_TOKEN", "REASONS", "BadKey", "JwtVerifier", "Key", "issue", "sign"]
 
 REASONS = frozenset(
     {

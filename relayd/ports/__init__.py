@@ -19,6 +19,7 @@ from relayd.ports.journal import (
     Rejected,
 )
 from relayd.ports.sources import Ingest, LogBreak, Position, Receipt, Source, SourceState, Unavailable
+from relayd.ports.tickets import KEPT_SECONDS, OneUse, Opened, Sealed, Sealer, SharedOneUse, TooManyUsed
 from relayd.ports.viewers import (
     AuthFailed,
     Authorizer,
@@ -35,6 +36,7 @@ from relayd.ports.viewers import (
 from relayd.ports.world import Clock, Observer, Reporting
 
 __all__ = [
+    "KEPT_SECONDS",
     "Aside",
     "AuthFailed",
     "Authorizer",
@@ -54,6 +56,8 @@ __all__ = [
     "NoKeys",
     "NoPlace",
     "Observer",
+    "OneUse",
+    "Opened",
     "Position",
     "Presence",
     "ProjectRow",
@@ -61,11 +65,15 @@ __all__ = [
     "Recovered",
     "Rejected",
     "Reporting",
+    "Sealed",
+    "Sealer",
     "Shared",
+    "SharedOneUse",
     "Source",
     "SourceState",
     "Ticket",
     "TokenVerifier",
+    "TooManyUsed",
     "Unavailable",
     "Wire",
 ]

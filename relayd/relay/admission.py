@@ -15,20 +15,18 @@ from msgspec import Struct
 from relayd.core.access import Decision, Viewer
 from relayd.core.floor import Verdict
 from relayd.core.patience import Patience
-from relayd.ports import AuthFailed, Holder, JournalError, NoKeys, NoPlace, Ticket, TokenVerifier
+from relayd.ports import AuthFailed, Holder, JournalError, NoKeys, NoPlace, Opened, Ticket, TokenVerifier
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BadCursorError
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import PROJECT_ID
 from relayd.relay.engine import Engine
 from relayd.relay.opening import judge
-from relayd.relay.refusal import Refused
+from relayd.relay.refusal import NOT_VALID, Refused, judging
 from relayd.relay.subscription import Watched
+from relayd.relay.tickets import Tickets
 
 __all__ = ["EXPIRED", "NOT_VALID", "Admission", "Grant", "Handshake", "Proof", "public"]
-
-NOT_VALID = "the token is missing, expired or not valid; log in again"
-"""One sentence for all: which check failed is the operator's to know (metric label), not a stranger's."""
 
 EXPIRED = "the token has expired; get a new one and resume with your cursor"
 
@@ -40,6 +38,10 @@ class Handshake(Struct, frozen=True, kw_only=True):
     project_id: str | None
     """None: a socket for many projects."""
     token: str | None
+    ticket: str | None = None
+    """In place of a token."""
+    origin: str | None = None
+    """Whose page asks; None for the relay's own pages, and for who is no page."""
     after: str | None = None
     tail: int = 0
     selection: Selection = EVERYTHING
@@ -129,9 +131,10 @@ class Grant:
 class Admission:
     """Lets viewers in, or says why not."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Admit to an engine."""
+    def __init__(self, engine: Engine, tickets: Tickets) -> None:
+        """Admit to an engine, by token or by ticket."""
         self.engine = engine
+        self.tickets = tickets
         self.draining = False
         self._patience = Patience()
 
@@ -179,12 +182,25 @@ class Admission:
         return grant
 
     async def _admit(self, handshake: Handshake) -> Grant:
-        grant = Grant(self.prove(handshake.token), handshake, secrets.token_hex(8))
+        opened = self._opened(handshake)
+        token = handshake.token if opened is None else opened.token
+        grant = Grant(self.prove(token), handshake, secrets.token_hex(8))
         if handshake.project_id is not None:
             await self.authorize(grant.viewer, handshake.project_id)
             grant.verdict = await self.judge(handshake.project_id, handshake.after)
+        if opened is not None:
+            # Not before: who is sent to another relay, which may do better, comes there with the same ticket.
+            with judging():
+                await self.tickets.use_up(opened)
         await self._take_place(grant, handshake)
         return grant
+
+    def _opened(self, handshake: Handshake) -> Opened | None:
+        """Return what is in the ticket, None where somebody comes without one; raises Refused."""
+        if handshake.ticket is None:
+            return None
+        with judging():
+            return self.tickets.open(handshake.ticket, project_id=handshake.project_id, origin=handshake.origin)
 
     def authenticate(self, token: str | None) -> Viewer:
         """Return who a token stands for; raises Refused with the same words whatever is wrong with it."""
@@ -192,14 +208,8 @@ class Admission:
 
     def prove(self, token: str | None) -> Proof:
         """Return the same, to be looked at again when the keys have changed; raises Refused."""
-        try:
+        with judging():
             return Proof.by(self.engine.verifier, token or "", self.engine.clock.now())
-        except NoKeys as error:
-            # Not 401: whoever is sent to log in again comes back with a token that can't be judged either.
-            sentence = "this relay can't check tokens at present; try again"
-            raise Refused(Disconnect.OVERLOADED, sentence, error.reason) from error
-        except AuthFailed as error:
-            raise Refused(Disconnect.AUTH_FAILED, NOT_VALID, error.reason) from error
 
     async def authorize(self, viewer: Viewer, project_id: str) -> Watched:
         """Return the project if the viewer may see it; raises Refused."""

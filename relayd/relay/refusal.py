@@ -1,10 +1,16 @@
 """Why somebody is not let in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from relayd.ports import AuthFailed, NoKeys
 from relayd.protocol.disconnect import Disconnect
 
-__all__ = ["NotFound", "Refused"]
+__all__ = ["NOT_VALID", "NotFound", "Refused", "judging"]
+
+NOT_VALID = "the token is missing, expired or not valid; log in again"
+"""One sentence for all: which check failed is the operator's to know (metric label), not a stranger's."""
 
 
 class Refused(Exception):
@@ -56,3 +62,16 @@ class NotFound(Refused):  # it is no error of ours, but what a question is answe
     def http_code(self) -> str:
         """The code in the body."""
         return "NOT_FOUND"
+
+
+@contextmanager
+def judging() -> Iterator[None]:
+    """Turn what is wrong with a token or a ticket into Refused."""
+    try:
+        yield
+    except NoKeys as error:
+        # Not 401: whoever is sent to log in again comes back with a token that can't be judged either.
+        sentence = "this relay can't check tokens at present; try again"
+        raise Refused(Disconnect.OVERLOADED, sentence, error.reason) from error
+    except AuthFailed as error:
+        raise Refused(Disconnect.AUTH_FAILED, NOT_VALID, error.reason) from error

@@ -92,6 +92,7 @@ TYPES = (*(kind.__struct_config__.tag for kind in get_args(Event)), OTHER)
 ENDINGS = (*(disconnect.label for disconnect in Disconnect), OTHER)
 REASONS = (*(reason.value for reason in Reason), OTHER)
 STATUSES = ("initializing", "in_progress", "completed", "failed", "paused", OTHER)
+TICKET_REASONS = ("ticket_malformed", "ticket_seal", "ticket_expired", "ticket_foreign", "ticket_used")
 AUTH_REASONS = (
     "no_token",
     "too_large",
@@ -106,7 +107,7 @@ AUTH_REASONS = (
     "expired",
     "no_keys",
     "revoked",
-    "ticket",
+    *TICKET_REASONS,
     "other_user",
     "no_worker",
     "origin",

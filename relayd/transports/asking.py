@@ -13,8 +13,10 @@ from relayd.protocol.endpoints import SUBPROTOCOL
 from relayd.relay.admission import Handshake
 from relayd.relay.limits import Limits
 from relayd.relay.refusal import Refused
+from relayd.transports.origin import foreign
 
 __all__ = [
+    "bearer",
     "collapses",
     "handshake",
     "is_modern",
@@ -45,11 +47,16 @@ def offered(request: web.BaseRequest) -> list[str]:
     return [name.strip() for header in headers for name in header.split(",")]
 
 
+def bearer(request: web.BaseRequest) -> str | None:
+    """Return the token from `Authorization`; None without one."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" and credentials else None
+
+
 def token(request: web.BaseRequest) -> str | None:
     """Return the token: from `Authorization`, from a sub-protocol `bearer.…`, or from `token=`; None without one."""
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials:
-        return credentials.strip()
+    if (shown := bearer(request)) is not None:
+        return shown
     for name in offered(request):
         if name.startswith(BEARER):
             return name.removeprefix(BEARER)
@@ -125,10 +132,15 @@ def handshake(
         raise refuse("session: use 1 to 64 letters, digits and . _ ~ -, chosen once per tab")
     if many and (misplaced := sorted(PER_PROJECT & request.query.keys())):
         raise refuse(f"{misplaced[0]}: say it for each project, in `subscribe`")
+    shown, ticket = token(request), request.query.get("ticket")
+    if shown is not None and ticket is not None:
+        raise refuse("ticket, token: come with one of them; whose word should count cannot be told")
     return Handshake(
         transport=transport,
         project_id=None if many else request.match_info["project_id"],
-        token=token(request),
+        token=shown,
+        ticket=ticket,
+        origin=foreign(request),
         after=after or request.query.get("after"),
         tail=query_number(request, "tail", default=limits.tail, most=limits.max_tail, kind=int),
         selection=selection(request),

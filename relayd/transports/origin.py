@@ -8,10 +8,28 @@ from aiohttp.typedefs import Handler
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.refusal import Refused
 
-__all__ = ["Origins"]
+__all__ = ["Origins", "foreign"]
 
 EXPOSED = "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 """What a page may read beside the body: when to come back."""
+
+
+def foreign(request: web.BaseRequest) -> str | None:
+    """
+    Return the origin of a page of another host, None for a page of the relay's own host and for who is no page.
+
+    Those two are not told apart: a browser names no origin when a page asks its own host with GET.
+    """
+    origin = request.headers.get("Origin")
+    return None if origin is None or is_own(request, origin) else origin
+
+
+def is_own(request: web.BaseRequest, origin: str) -> bool:
+    """Tell whether a page of that origin came from the host that is asked."""
+    try:
+        return urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False
 
 
 class Origins:
@@ -23,12 +41,7 @@ class Origins:
 
     def allows(self, request: web.BaseRequest, origin: str) -> bool:
         """Tell whether a page of that origin may ask."""
-        if self.allowed:
-            return origin in self.allowed
-        try:
-            return urlsplit(origin).netloc == request.host
-        except ValueError:
-            return False
+        return origin in self.allowed if self.allowed else is_own(request, origin)
 
     def check(self, request: web.BaseRequest) -> str | None:
         """

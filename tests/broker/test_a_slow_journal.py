@@ -14,7 +14,9 @@ from relayd.core.access import Viewer
 from relayd.core.log import Log
 from relayd.core.redaction import Redactor
 from relayd.dialects.native import NativeDialect
+from relayd.identity.tickets import TicketSealer
 from relayd.presence.memory import MemoryPresence
+from relayd.presence.once import MemoryOneUse
 from relayd.rabbitmq.consume import RabbitSource
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.relay.admission import Admission, Handshake
@@ -29,6 +31,7 @@ from relayd.relay.mender import Mender
 from relayd.relay.past import Past
 from relayd.relay.session import Session
 from relayd.relay.subscription import WatchedLog
+from relayd.relay.tickets import Tickets
 from relayd.relay.trouble import Trouble
 from relayd.relay.turnstile import Turnstile
 from relayd.testing.journal import FakeJournal
@@ -99,7 +102,7 @@ class Reading:
     async def running(self) -> AsyncIterator[None]:
         """Read, write and serve until the block ends."""
         await self.mender.begin()
-        admission = Admission(self.engine)
+        admission = Admission(self.engine, Tickets(TicketSealer(b"k" * 32), MemoryOneUse(), self.engine.clock))
         asked = Handshake(transport="fake", project_id="p", token="ada", tail=0)  # a fake's
         session = Session(self.engine, await admission.admit(asked), self.wire, many=False)
         session.subscribe(await admission.open("p"), asked.selection, after=None, tail=0, verdict=None)

@@ -56,6 +56,19 @@ async def test_keys_that_are_left_out_are_told(tmp_path: Path, capsys: pytest.Ca
     assert "tokens checked with 1 key(s) and a JWK set, " in said.out
 
 
+async def test_tickets_that_other_relays_can_t_open_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warning: the configuration is good for who uses none."""
+    said = await relayd("check-config", write_config(tmp_path, "[presence]\nuse = 'redis'\n"), capsys=capsys)
+    assert (0, 1) == (said.status, len(said.err.splitlines()))
+    assert said.err.startswith("auth.tickets.key: is not set, so a ticket opens only at the relay that made it; ")
+    shared = f"[presence]\nuse = 'redis'\n[auth.tickets]\nkey = '{SECRET}'\n"
+    said = await relayd("check-config", write_config(tmp_path, shared), capsys=capsys)
+    assert (0, "") == (said.status, said.err)
+    assert SECRET not in said.out
+
+
 async def test_problems_are_lines_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each one, and the status that service managers know as a configuration error."""
     said = await relayd("check-config", write_config(tmp_path, "[server]\nport = 99999\nnope = 1\n"), capsys=capsys)

@@ -1,5 +1,6 @@
 import pytest
 
+from relayd.config.checks import ticket_warning
 from tests.config.conftest import Loads, Problems
 from tests.config.plugin_settings import KEY
 
@@ -97,3 +98,26 @@ def test_a_table_that_is_wrong_in_itself_is_compared_with_nothing(problems: Prob
         "server.port: must be greater than or equal to 0, not -1",
         "limits.tail: must be greater than or equal to 0, not -1",
     ] == problems("[server]\nport = -1\n[limits]\ntail = -1\n[admin]\nport = 8000\n")
+
+
+TICKET_KEY = f"[auth.tickets]\nkey = '{KEY}'\n"
+TOGETHER, PEERS = "[presence]\nuse = 'redis'\n", "[server]\npeers = true\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", ""),
+        (TICKET_KEY, ""),
+        (TOGETHER, "auth.tickets.key: is not set, so a ticket opens only at the relay that made it"),
+        (PEERS, "auth.tickets.key: is not set, so a ticket opens only at the relay that made it"),
+        (TOGETHER + TICKET_KEY, ""),
+        (PEERS + TICKET_KEY, 'presence.use: is "memory", so a ticket can be used once at each relay'),
+        (PEERS + TOGETHER + TICKET_KEY, ""),
+    ],
+)
+def test_several_relays_and_their_tickets(loads: Loads, text: str, named: str) -> None:
+    """What they do not share is told, with its mend; it is no mistake, for who uses no tickets does not mind."""
+    said = ticket_warning(loads(text))
+
+    assert named == said.partition(";")[0]

@@ -172,3 +172,50 @@ def test_a_file_of_keys_that_is_not_there(problems: Problems) -> None:
 
     assert sentence.startswith("auth.jwks.file: can't be read: ")
     assert "/nonexistent/jwks.json" in sentence
+
+
+# -- what tickets are sealed with --------------------------------------------------------------------------------------
+
+
+def test_the_secret_for_tickets(loads: Loads, tmp_path: Path) -> None:
+    """In the file, in one of its own, as a credential, or nowhere: then there is none."""
+    path = a_file(tmp_path / "ticket_key", KEY + "\n", 0o600)
+
+    for text, environ, secret in (
+        (f"[auth.tickets]\nkey = '{KEY}'\n", {}, KEY),
+        (f"[auth.tickets]\nfile = '{path}'\n", {}, KEY),
+        ("", {"CREDENTIALS_DIRECTORY": str(tmp_path)}, KEY),
+        ("", {"RELAYD_AUTH__TICKETS__KEY": KEY}, KEY),
+        ("", {}, ""),
+    ):
+        tickets = loads(text, environ).auth.tickets
+        assert (secret, "") == (tickets.key.get_secret_value(), tickets.file)
+        assert KEY not in repr(tickets)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        (f"key = '{KEY[:31]}'", 0o600, ": the secret must have at least 32 bytes; make one with `openssl rand"),
+        ("file = 'PATH'", 0o600, ": the secret must have at least 32 bytes; make one with `openssl rand"),
+        ("file = 'PATH'", 0o640, ".file: PATH is readable by others than its owner; run `chmod 600 PATH`"),
+        ("file = '/nonexistent/key'", 0o600, ".file: can't be read: "),
+        (f"key = '{KEY}'\nfile = 'PATH'", 0o600, ": has both `key` and `file`; remove one"),
+    ],
+)
+def test_a_secret_for_tickets_that_is_none(problems: Problems, tmp_path: Path, text: str, mode: int, said: str) -> None:
+    """Weak, open to others, twice, or not there; the first sentence says so, and none repeats it."""
+    path = str(a_file(tmp_path / "key", KEY if mode == 0o640 else KEY[:31], mode))
+
+    sentence, *more = problems(f"[auth.tickets]\n{text.replace('PATH', path)}\n")
+
+    assert sentence.startswith(f"auth.tickets{said.replace('PATH', path)}")
+    assert [] == more
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "30.5"])
+def test_a_ticket_lives_for_half_a_minute_at_most(problems: Problems, seconds: str) -> None:
+    """Longer, and whoever reads an old log could use one; none at all opens nothing."""
+    (sentence,) = problems(f"[auth.tickets]\nlifetime_seconds = {seconds}\n")
+
+    assert sentence.startswith("auth.tickets.lifetime_seconds: ")

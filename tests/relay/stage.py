@@ -12,8 +12,10 @@ from relayd.core.log import Log
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
 from relayd.dialects.delivery import Item
+from relayd.identity.tickets import TicketSealer
 from relayd.ports import Floor, Kept, Rejected
 from relayd.presence.memory import MemoryPresence
+from relayd.presence.once import MemoryOneUse
 from relayd.protocol.cursor import Place, fingerprint
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Message, ProjectProgress, WorkflowLog
@@ -32,6 +34,7 @@ from relayd.relay.past import Past
 from relayd.relay.poll import Answer, Poll
 from relayd.relay.session import Session
 from relayd.relay.subscription import Subscription, WatchedLog
+from relayd.relay.tickets import Tickets
 from relayd.relay.trouble import Trouble
 from relayd.relay.turnstile import Turnstile
 from relayd.testing.journal import FakeJournal
@@ -156,7 +159,8 @@ class Relay:
         self.mender = Mender(source.log, self.past, self.keeper, **told)
         del told["trouble"]
         self.forgetting = Forgetting(self.past, self.keeper, limits=limits, **told)
-        self.admission = Admission(self.engine)
+        self.sealer = TicketSealer(b"k" * 32)
+        self.admission = Admission(self.engine, Tickets(self.sealer, MemoryOneUse(), self.clock))
         self.lobby = Lobby(self.engine)
         self.watchers: list[Watcher] = []
         self.strain = b""

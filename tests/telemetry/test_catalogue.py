@@ -2,8 +2,10 @@ import re
 
 from relayd.dialects.delivery import Reason
 from relayd.identity.jwt import REASONS
+from relayd.identity.tickets import TICKET_REASONS
 from relayd.protocol.disconnect import Disconnect
 from relayd.rabbitmq.connection import Lost
+from relayd.relay.tickets import USED
 from relayd.telemetry import catalogue
 from relayd.telemetry.catalogue import CATALOGUE, OTHER, Kind
 
@@ -37,7 +39,7 @@ def test_labels_cover_what_the_tables_hold() -> None:
     """Endings, reasons for rejection and reasons for refusal are those of the code."""
     assert {disconnect.label for disconnect in Disconnect} < {*catalogue.DISCONNECTS.values}
     assert {reason.value for reason in Reason} < {*catalogue.REJECTED.values}
-    assert {*REASONS} < {*catalogue.AUTH_FAILURES.values}
+    assert {*REASONS, *TICKET_REASONS, USED} < {*catalogue.AUTH_FAILURES.values}
     kinds: list[type[Lost]] = [Lost, *Lost.__subclasses__()]
     assert {kind.cause for kind in kinds} < {*catalogue.RECONNECTS.values}
     assert "connection_established" not in catalogue.BROKER_MESSAGES.values

@@ -4,6 +4,7 @@ import pytest
 
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.settled import Tables
+from tests.harness.tickets import WAYS, comes, fetched
 from tests.harness.viewer import log, refused, watch
 
 OURS = "https://dashboard.example"
@@ -89,3 +90,24 @@ async def test_answers_name_the_page_that_may_read_them(tmp_path: Path) -> None:
                 )
                 assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
                 assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("made_by", ["page", "nobody"])
+async def test_a_ticket_of_the_own_page_needs_no_origin(relay: InsideRelay, made_by: str) -> None:
+    """A browser sends one when a page of the same host posts or opens a socket, and none with its streams."""
+    await relay.publish(log("p", "one"))
+    for origin in (relay.url, None):
+        for way in WAYS:
+            ticket = await fetched(relay, origin=relay.url if made_by == "page" else None)
+            assert (await comes(relay, way, ticket, origin=origin))[0] in {101, 200}
+            assert (await comes(relay, way, ticket, origin=origin))[0] in {4401, 401}
+
+
+async def test_a_page_asks_for_tickets(tmp_path: Path) -> None:
+    """A listed page may, and reads the answer; a foreign one gets none."""
+    async with inside(tmp_path, ALLOWED) as relay:
+        address = relay.api("/tickets")
+        for origin, status in ((OURS, 201), ("https://evil.example", 403)):
+            async with relay.http.post(address, headers={**relay.bearer(), "Origin": origin}) as answer:
+                named = answer.headers.get("Access-Control-Allow-Origin")
+                assert (status, OURS if status == 201 else None) == (answer.status, named)
