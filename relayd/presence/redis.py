@@ -20,6 +20,7 @@ from relayd.presence.line import Away, Command, Line
 from relayd.presence.memory import Evict, MemoryPresence, MemoryTicket
 from relayd.presence.places import Places, read_ending, read_places
 from relayd.presence.settings import RedisSettings
+from relayd.presence.shared_once import RedisOneUse
 from relayd.protocol.disconnect import Disconnect
 
 __all__ = ["RedisPresence"]
@@ -45,6 +46,8 @@ class RedisPresence(MemoryPresence):
         super().__init__()
         self._places = Places(secrets.token_hex(8), prefix=settings.prefix, lease_seconds=settings.lease_seconds)
         self._line = Line(settings, observer)
+        self.one_use = RedisOneUse(self._line, prefix=settings.prefix)
+        """Which tickets have been used, here or at another relay."""
         self._renew_seconds = settings.lease_seconds / 3
         self._own: dict[str, Own] = {}
         """By connection id."""
@@ -101,7 +104,8 @@ class RedisPresence(MemoryPresence):
     @property
     def trouble(self) -> str:
         """Why this relay counts alone; empty while it does not."""
-        return f"{self._line.trouble}; places per user are counted on this relay alone" if self._line.trouble else ""
+        alone = "places per user are counted, and used tickets known, on this relay alone"
+        return f"{self._line.trouble}; {alone}" if self._line.trouble else ""
 
     async def run(self) -> None:
         """Count together with the others whenever Redis is there, for ever."""

@@ -14,6 +14,7 @@ import aiohttp
 
 from tests.harness.daemon import PrivateRelay
 from tests.harness.redis import PrivateRedis
+from tests.harness.settled import Tables, merged
 from tests.harness.viewer import Viewer, watch
 
 __all__ = ["Guest", "Guests", "notes", "places", "replicas", "until_together"]
@@ -25,15 +26,18 @@ ADDRESSES = itertools.count(1)
 
 
 @asynccontextmanager
-async def replicas(redis: PrivateRedis, *, count: int = 2, **settings: object) -> AsyncGenerator[list[PrivateRelay]]:
+async def replicas(
+    redis: PrivateRedis, *, count: int = 2, tables: Tables | None = None, **settings: object
+) -> AsyncGenerator[list[PrivateRelay]]:
     """
-    Give relays that count together; `settings` are those of `[presence.redis]`.
+    Give relays that count together; `settings` are those of `[presence.redis]`, `tables` the others.
 
     They wait for Redis longer than usual: a machine that is busy with other tests must not look like one that is away.
     """
     shared = {"url": redis.url, "prefix": f"test-{secrets.token_hex(4)}:", "patience_seconds": 5.0, **settings}
     async with AsyncExitStack() as stack:
-        relays = [PrivateRelay({"presence": {"use": "redis"}, "presence.redis": shared}) for _ in range(count)]
+        whole = merged({"presence": {"use": "redis"}, "presence.redis": shared}, tables or {})
+        relays = [PrivateRelay(whole) for _ in range(count)]
         await asyncio.gather(*map(stack.enter_async_context, relays))
         await until_together(*relays)
         yield relays

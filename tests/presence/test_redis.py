@@ -281,7 +281,7 @@ async def test_it_is_said_once_and_in_words(fleet: Fleet, redis: PrivateRedis) -
     async with redis.killed():
         await until(lambda: bool(here.trouble))
         assert here.trouble.startswith(f"Redis at 127.0.0.1:{redis.port}: ")
-        assert here.trouble.endswith("; places per user are counted on this relay alone")
+        assert here.trouble.endswith("; places per user are counted, and used tickets known, on this relay alone")
         # It is refused by now, and tried again and again.
         await until(lambda: "Connect call failed" in here.trouble)
     await until(lambda: not here.trouble)
