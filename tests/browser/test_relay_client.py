@@ -241,6 +241,74 @@ async def test_a_socket_that_says_nothing_is_not_waited_for(chromium: PrivateChr
         assert 0 == gate.sockets
 
 
+async def test_a_socket_that_is_opened_with_a_ticket(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """No token in an address or a sub-protocol, a new ticket for each attempt, for one project and for many."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"), log("q", "one"))
+        await page.evaluate("""
+          window.opened = [];
+          const Real = WebSocket;
+          window.WebSocket = class extends Real {
+            constructor(url, names) {
+              super(url, names);
+              opened.push([new URL(url).searchParams.get("ticket"), ...names]);
+            }
+          };
+        """)
+        await begin(page, relay, "p", tickets=True)
+        await hears(page, "one")
+        gate.turn("open")
+        await relay.publish(log("p", "two"))
+        await hears(page, "one", "two")
+        await page.evaluate("client.subscribe('q')")
+        await page.until("lines.length === 3")
+        opened = await page.evaluate("opened")
+        assert {"relayd.v1"} == {name for _, *names in opened for name in names}
+        assert 3 <= len(opened) == len({ticket for ticket, *_ in opened})
+        assert "websocket" == await page.evaluate("client.state")
+
+
+async def test_who_gets_no_ticket_is_told_so(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """As with a bad token: it is asked for once more, and then it ends."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await begin(page, relay, "p", token="no.good.token", tickets=True)
+        await page.until("client.state === 'closed'")
+        assert ["AUTH_FAILED false"] == await page.evaluate("told")
+        assert ["connect", "refused"] == await page.evaluate("asked")
+        assert 0 == gate.sockets
+
+
+STREAM = """(async () => {
+  const answer = await fetch("RELAY/v1/public/agent-swarms/tickets", {
+    method: "POST", headers: { Authorization: "Bearer TOKEN", "Content-Type": "application/json" },
+    body: '{"project_id": "p"}',
+  });
+  const { ticket } = await answer.json();
+  window.streams = [1, 2].map(() => {
+    const seen = { lines: [], failed: false };
+    const stream = new EventSource(`RELAY/v1/public/agent-swarms/projects/p/stream?ticket=${ticket}`);
+    stream.onmessage = ({ data }) => seen.lines.push(JSON.parse(data).message);
+    stream.onerror = () => { seen.failed = stream.readyState === EventSource.CLOSED; };
+    return seen;
+  });
+})()"""
+
+
+@pytest.mark.parametrize("where", ["own", "listed"])
+async def test_an_event_source_with_a_ticket(chromium: PrivateChromium, tmp_path: Path, where: str) -> None:
+    """A browser names no origin to the page's own host and one to another: of two streams one comes in, either way."""
+    async with elsewhere() as (origin, show):
+        listed: Tables = {"server": {"origins": [origin] if where == "listed" else []}}
+        async with inside(tmp_path, listed) as relay:
+            await relay.publish(log("p", "one"))
+            show("<!doctype html><title>A page</title><link rel='icon' href='data:,'>")
+            async with chromium.page(origin if where == "listed" else relay.url + BARE) as page:
+                await page.evaluate(STREAM.replace("RELAY", relay.url).replace("TOKEN", relay.token()))
+                await page.until("streams.some(({ lines }) => lines.includes('one'))")
+                await page.until("streams.some(({ failed }) => failed)")
+                assert 1 == await page.evaluate("streams.filter(({ failed }) => failed).length")
+
+
 ELSEWHERE = """<!doctype html><title>An application of somebody else</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="RELAY/assets/elements.css">
 <script type="module" src="RELAY/assets/elements.js"></script>

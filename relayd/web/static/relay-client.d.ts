@@ -116,6 +116,8 @@ export interface Options {
   viewer?: string;
   /** Where the last view is kept; null: nowhere. */
   storage?: Storage | null;
+  /** Open sockets with a ticket in the address, fetched with the token, instead of the token in a sub-protocol. */
+  tickets?: boolean;
   /** Milliseconds until an attempt counts as failed. */
   timeout?: number;
   /** Milliseconds behind each failed attempt at a socket; then polling begins. */

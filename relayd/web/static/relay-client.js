@@ -90,6 +90,12 @@ function ending(status, detail, retryAfter, served) {
   return { advice, code, detail, retryAfter, served };
 }
 
+/** The same of an answer over HTTP. @param {Response} answer @param {any} body */
+function refusal(answer, body) {
+  const seconds = answer.headers.get("Retry-After");
+  return ending(answer.status, body.detail ?? "", seconds === null ? null : Number(seconds) * 1_000, false);
+}
+
 /** The sentence and the wait in a close reason: `NAME: sentence; retry_after_ms=N`. @param {string} reason */
 function readReason(reason) {
   const wait = /; retry_after_ms=(\d+)$/.exec(reason);
@@ -351,6 +357,12 @@ class Line {
     } catch (error) {
       return ending(0, `the token provider failed: ${error}`, null, false);
     }
+    if (this.options.tickets && token) {
+      const ticket = await this.#ticket(only?.project, token);
+      if (typeof ticket !== "string") return ticket;
+      url.searchParams.set("ticket", ticket);
+      token = "";
+    }
     return new Promise((resolve) => {
       const socket = new WebSocket(url, token ? ["relayd.v1", `bearer.${token}`] : ["relayd.v1"]);
       const late = setTimeout(() => over({ ...ending(4408, "no answer in time", null, false), advice: "wait" }), timeout);
@@ -378,6 +390,19 @@ class Line {
         over(ending(code, sentence || "the socket could not be opened", retryAfter, false));
       };
     });
+  }
+
+  /** A ticket that opens one socket, or why there is none. @param {string | undefined} project @param {string} token @returns {Promise<string | Ending>} */
+  async #ticket(project, token) {
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(this.options.timeout)]);
+    try {
+      const answer = await fetch(apiUrl(this.options.base, "/tickets"), { method: "POST", headers, signal, body: JSON.stringify({ project_id: project }) });
+      const body = await answer.json();
+      return answer.ok ? body.ticket : refusal(answer, body);
+    } catch (error) {
+      return ending(0, String(error), null, false);
+    }
   }
 
   /** @type {any} */
@@ -582,10 +607,7 @@ class Line {
       const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
       const answer = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.any([signal, late]) });
       const body = await answer.json();
-      if (!answer.ok) {
-        const seconds = answer.headers.get("Retry-After");
-        return ending(answer.status, body.detail ?? "", seconds === null ? null : Number(seconds) * 1_000, false);
-      }
+      if (!answer.ok) return refusal(answer, body);
       this.#fresh = false;
       this.#enter("polling", null);
       this.#polled(feed, body);
@@ -775,13 +797,13 @@ export class RelayClient extends EventTarget {
   /**
    * @param {string | string[]} projects
    * @param {{base?: string | URL, token?: string | ((reason: string) => string | Promise<string>), filter?: object, tail?: number,
-   *   share?: boolean, storage?: Storage | null, timeout?: number, waits?: number[], probes?: number[], viewer?: string}} [options]
+   *   share?: boolean, storage?: Storage | null, tickets?: boolean, timeout?: number, waits?: number[], probes?: number[], viewer?: string}} [options]
    */
   constructor(projects, options = {}) {
     super();
     this.options = {
       base: location.origin, token: "", filter: {}, tail: 100, share: true, storage: stored(), timeout: TIMEOUT,
-      waits: WAITS, probes: PROBES, viewer: "", ...options,
+      waits: WAITS, probes: PROBES, viewer: "", tickets: false, ...options,
     };
     for (const project of [projects].flat()) this.#feeds.set(project, new Feed(project));
   }
