@@ -28,8 +28,8 @@ relayd reads one TOML file (`relayd serve --config FILE`). What comes later wins
 3. environment variables `RELAYD_<TABLE>__<KEY>`; a list or table is written as in TOML: `["a", "b"]`,
 4. secrets that the service manager hands over as files in `$CREDENTIALS_DIRECTORY`: `jwt_key` (the first key of
    `auth.keys`, or a secret for HS256 when there is none), `amqp_url` (`sources.rabbitmq.url`), `redis_url`
-   (`presence.redis.url`) and `ticket_key` (`auth.tickets.key`). Where none are handed over they are read from the folder
-   `credentials` beside the file, so that a command that is run by hand uses what the service uses.
+   (`presence.redis.url`) and `ticket_key` (`auth.tickets.key`). Where none are handed over they are read from the
+   folder `credentials` beside the file, so that a command that is run by hand uses what the service uses.
 
 A key that relayd does not know is an error. `relayd check-config` tells everything that is wrong at once.
 """
