@@ -1,4 +1,4 @@
-"""What it costs to check a token, by algorithm, and to refuse one."""
+"""What it costs to check a token, by algorithm, to refuse one, and to open the ticket it is in."""
 
 import time
 from base64 import urlsafe_b64decode
@@ -12,6 +12,7 @@ from benchmarks.rows.row import Bench, Cell, Result, Table, median, shown
 from relayd.core.access import Viewer
 from relayd.identity.jwt import JwtVerifier, Key, issue, sign
 from relayd.identity.keys import algorithm_of, for_checking
+from relayd.identity.tickets import TicketSealer
 from relayd.ports import AuthFailed
 
 __all__ = ["tokens"]
@@ -47,6 +48,7 @@ async def tokens(bench: Bench) -> Result:
         "of these the signature",
         "µs refused: expired",
         "µs refused: no such key",
+        "µs to open its ticket",
     ]
     result.tables.append(Table(title="CPU time of one thread, medians; RSA keys of 2,048 bits", head=head, lines=lines))
     return result
@@ -66,6 +68,8 @@ def line(key: Key, seconds: float) -> list[Cell]:
     verifier = JwtVerifier([key])
     token = issue(key, VIEWER, now=NOW)
     stranger = sign({"sub": "x"}, Key(id="other", algorithm=key.algorithm, material=key.material))
+    sealer = TicketSealer(b"0123456789abcdef0123456789abcdef")
+    ticket = sealer.seal(token, project_id="shop-1", origin=None, now=NOW).text
     signed, _, _ = token.rpartition(".")
     signature = raw_signature(token)
     algorithm, public = algorithm_of(key.algorithm), for_checking(key).key
@@ -74,6 +78,7 @@ def line(key: Key, seconds: float) -> list[Cell]:
         cost(lambda: algorithm.verify(signed.encode(), public, signature), seconds),
         cost(lambda: verifier.verify(token, NOW + 86_400), seconds),
         cost(lambda: verifier.verify(stranger, NOW), seconds),
+        cost(lambda: sealer.open(ticket, project_id="shop-1", origin=None, now=NOW), seconds),
     )
     return [key.algorithm, len(token), *(shown(value) for value in costs)]
 

@@ -116,6 +116,29 @@ async def test_questions_are_answered(http: ClientSession, relay: PrivateRelay, 
         assert 200 == answer.status
 
 
+@pytest.mark.parametrize("prefix", [PREFIX, f"/api{PREFIX}"])
+async def test_a_ticket_passes_and_no_log_holds_it(
+    http: ClientSession, nginx: PrivateNginx, relay: PrivateRelay, prefix: str
+) -> None:
+    """A page of the same host asks for it, with its origin; its stream comes without; then it is used up."""
+    await relay.publish(log("ticket", "here"))
+    page = {**bearer(relay), "Origin": nginx.https}
+    wish = {"project_id": "ticket"}
+    async with http.post(f"{prefix}/tickets", json=wish, headers=page) as answer:
+        assert (201, "no-store") == (answer.status, answer.headers["Cache-Control"])
+        ticket = (await answer.json())["ticket"]
+    async with http.get(f"{prefix}/projects/ticket/stream?ticket={ticket}") as stream:
+        assert 200 == stream.status
+        await stream.content.readuntil(b'"here"')
+    protocols = ("relayd.v1",)
+    async with http.ws_connect(f"{SOCKET}/ticket?ticket={ticket}", protocols=protocols) as again:
+        closed = await again.receive()
+        assert (WSMsgType.CLOSE, 4401) == (closed.type, closed.data)
+    for name, text in {**nginx.logs(), "relayd": relay.log}.items():
+        assert ticket[:16] not in text, name
+        assert ticket[-16:] not in text, name
+
+
 @pytest.mark.parametrize(
     "path", ["/metrics", "/livez", "/readyz", "/rejected", "/v1/internal/events", "/api/v1/internal/events"]
 )
