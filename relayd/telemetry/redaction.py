@@ -25,6 +25,8 @@ SECRET_NAMES = frozenset({"token", "ticket", "authorization", "password", "secre
 SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     # `token=` and `ticket=`, whatever they are part of: `refresh_token=`, or a URL inside another one.
     (re.compile(r"(?i)(token|ticket)(=|%3d)[^\s&#\"'<>]+"), rf"\1\2{MARK}"),
+    # A ticket, which says what it is, wherever it stands.
+    (re.compile(r"\brt1\.[A-Za-z0-9_-]{6,}"), MARK),
     # The sub-protocol that carries a token.
     (re.compile(r"\bbearer\.[A-Za-z0-9._~+/=-]+"), f"bearer.{MARK}"),
     # The header, as HTTP, a dict's repr or a header list spell it.

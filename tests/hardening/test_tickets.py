@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness.daemon import PrivateRelay
 from tests.harness.follower import until
+from tests.harness.raw import raw
 from tests.harness.redis import PrivateRedis
 from tests.harness.replicas import notes, replicas
 from tests.harness.settled import SECRET, Tables, signed
@@ -81,13 +82,13 @@ async def test_a_ticket_for_something_else(relay: PrivateRelay, way: str) -> Non
 async def test_a_ticket_that_was_changed(relay: PrivateRelay, way: str) -> None:
     """One byte of it, at whichever place, or a piece of it."""
     ticket = await fetched(relay, project(way))
-    places = (0, 21, len(ticket) // 2, len(ticket) - 2)
+    places = (4, 25, len(ticket) // 2, len(ticket) - 2)
     for place in places:
         other = "A" if ticket[place] != "A" else "B"
         await is_refused(relay, way, f"{ticket[:place]}{other}{ticket[place + 1 :]}", reason="ticket_seal")
-    await is_refused(relay, way, ticket[:20], reason="ticket_seal")
-    for bad in ("", f"{ticket}=", "é"):
-        await is_refused(relay, way, bad, reason="ticket_malformed" if bad else "ticket_seal")
+    await is_refused(relay, way, ticket[:24], reason="ticket_seal")
+    for bad in ("", ticket[4:], f"{ticket}=", "é"):
+        await is_refused(relay, way, bad, reason="ticket_malformed")
     assert (IN[way], "") == await comes(relay, way, ticket)
 
 
@@ -126,7 +127,14 @@ async def test_no_line_shows_a_ticket(relay: PrivateRelay) -> None:
     for way in (*WAYS, *WAYS):
         await comes(relay, way, ticket)
     await comes(relay, "legacy", ticket, tail="many")
-    assert ticket[:12] not in relay.log
+    path = f"/v1/public/agent-swarms/projects/p/stream?ticket={ticket}"
+    for broken in (f"GET {path} HTTP/9.9\r\n", f"G@T {path} HTTP/1.1\r\n", f"GET / HTTP/1.1\r\nno header {ticket}\r\n"):
+        async with raw(relay) as socket:
+            socket.send(f"{broken}\r\n".encode())
+            assert (await socket.rest()).startswith("HTTP/1.0 400 ")
+    assert 2 <= relay.log.count("Error handling request")
+    # Behind the mark that each one begins with.
+    assert ticket[4:16] not in relay.log
     assert ticket[-12:] not in relay.log
 
 

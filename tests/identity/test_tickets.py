@@ -1,9 +1,12 @@
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relayd.identity.tickets import LEEWAY_SECONDS, LONGEST_SECONDS, MAX_TICKET, TICKET_REASONS, TicketSealer
 from relayd.ports import KEPT_SECONDS, AuthFailed, Opened
+from relayd.telemetry.redaction import MARK, redact
 from tests.identity.tokens import NOW, encoded, token
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -47,7 +50,8 @@ def test_what_is_sealed_comes_out(shown: str, project_id: str | None, origin: st
 
     assert shown == opened(sealed.text, project_id=project_id, origin=origin).token
     assert NOW + LONGEST_SECONDS == sealed.expires_at
-    assert set(sealed.text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+    assert re.fullmatch(r"rt1\.[A-Za-z0-9_-]+", sealed.text)
+    assert MARK == redact(sealed.text)
     assert len(sealed.text) < MAX_TICKET
 
 
@@ -74,7 +78,9 @@ def test_nothing_can_be_left_out_or_added(data: st.DataObject) -> None:
 
 
 @settings(deadline=None)
-@given(st.text() | st.binary(max_size=200).map(encoded))
+@given(
+    st.text() | st.binary(max_size=200).map(encoded) | st.binary(max_size=200).map(lambda data: f"rt1.{encoded(data)}")
+)
 def test_any_text_is_refused(text: str) -> None:
     """With the named error, whatever a stranger sends."""
     assert refusal(text) in {"ticket_malformed", "ticket_seal"}
@@ -88,7 +94,8 @@ def test_a_ticket_has_one_spelling(end: str) -> None:
 
 def test_a_long_text_is_not_read() -> None:
     """It is measured before anything of it is understood."""
-    assert "ticket_malformed" == refusal("A" * (MAX_TICKET + 4))
+    assert "ticket_malformed" == refusal("rt1." + "A" * (MAX_TICKET - 3))
+    assert "ticket_seal" == refusal("rt1." + "A" * (MAX_TICKET - 4))
 
 
 def test_nobody_can_read_the_token() -> None:
@@ -98,7 +105,7 @@ def test_nobody_can_read_the_token() -> None:
 
     assert 100 == len(several)
     assert 100 == len({opened(text).name for text in several})
-    assert 100 == len({text[30:60] for text in several})
+    assert 100 == len({text[34:64] for text in several})
     assert not any(part in text for text in several for part in shown.split("."))
 
 
@@ -121,7 +128,7 @@ def test_a_ticket_grows_old(seconds: float, good: bool) -> None:
 def test_a_ticket_that_was_made_elsewhere() -> None:
     """Relays that share a key are of one version for most of the time: what one has sealed another one opens."""
     text = (
-        "Uk1UHApHaaq-QZQtrYtho-VBlyC3pvCkdVn-T5tcnyW3Llm5oJkOoKi1t1-_"
+        "rt1.Uk1UHApHaaq-QZQtrYtho-VBlyC3pvCkdVn-T5tcnyW3Llm5oJkOoKi1t1-_"
         "DsLb4FplnKtSxlVrjev2YqK_p_-i6ZcBj7FDkvrxh4sEU6Vk9DmaaqZahA"
     )
 

@@ -15,6 +15,8 @@ JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ1c2VyLTEifQ.c2lnbmF0dXJl-
     [
         f"GET /ws/admin/agent-swarm/p?token={JWT}&after=0 HTTP/1.1",
         "GET /ws?ticket=abc123 HTTP/1.1",
+        "b'bad header rt1.abc123-_'",
+        '{"ticket": "rt1.abc123"}',
         "https://login.example/?next=%2Fws%3Ftoken%3Dabc123",
         "GET /ws?TOKEN=abc123",
         "access_token=abc123",
