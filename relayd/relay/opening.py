@@ -99,6 +99,9 @@ def what_is_certain(engine: Engine, after: str, newest: int) -> Verdict | None:
     if newest == -1:
         # Nothing is before the first event that will be.
         return Verdict("whole", place=BELOW_ALL)
+    if not engine.source.replays:
+        # A log of its own, whose first event is being written at this moment.
+        return None
     # There is a past, and this relay began to read behind all of it.
     return Verdict("gap", "below_floor") if engine.source.state().caught_up else None
 

@@ -277,6 +277,18 @@ async def test_the_beginning_of_a_log_that_nobody_has_read_yet_is_waited_for(rel
     assert Verdict("gap", "below_floor") == await judging
 
 
+async def test_the_first_event_of_a_log_of_its_own_is_waited_for() -> None:
+    """It is written before it is shown; a relay would else call its own beginning lost."""
+    relay = await Relay.begin(source=FakeSource(replays=False))
+    relay.source.say(b"{}")
+    judging = asyncio.create_task(judge(relay.engine, "p", BEGINNING))
+    await asyncio.sleep(1)
+    assert not judging.done()
+    relay.says("first")
+    assert "whole" == (await judging).kind
+    await relay.end()
+
+
 async def test_a_partial_state_is_told_to_nobody(relay: Relay) -> None:
     """Its beginning is in a journal that can't be read: it would be taken for the whole; events are told."""
     begin_partial(relay.log, "p")
