@@ -18,7 +18,7 @@ SHELL := bash
 # -qq: what a machine's own pip configuration makes pip warn about is no concern of this project; errors still show.
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
 
-.PHONY: help run test check docs long faults bench lock clean
+.PHONY: help run test check docs long faults bench deb lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-8s%s\n' "$$name" "$$text"; done
@@ -49,6 +49,9 @@ faults: install-missing $(VENV)/dev.stamp ## Every fault, and long random course
 bench: $(VENV)/bench.stamp ## Measure it beside the limit and its peers (BENCH="--quick --rows delivery"; see --help)
 	@scripts/install-bench
 	$(VENV)/bin/python -m benchmarks $(BENCH) </dev/null
+
+deb: ## Build dist/relayd_….deb, for Debian's Python (see docs/install.md)
+	scripts/deb
 
 lock: ## Write requirements/*.lock anew, with the newest versions that pyproject.toml allows
 	PYTHON=$(PYTHON) scripts/lock

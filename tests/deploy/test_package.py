@@ -50,8 +50,8 @@ def machine(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def install(machine: PrivateMachine, package: Path) -> str:
     """Install a package and return what that printed."""
-    machine.write("/root/relayd.deb", package.read_bytes())
-    return machine.run("dpkg", "--install", "/root/relayd.deb")
+    machine.write("/var/relayd.deb", package.read_bytes())
+    return machine.run("dpkg", "--install", "/var/relayd.deb")
 
 
 def revised(package: Path, folder: Path) -> Path:
