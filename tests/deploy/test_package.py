@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = "/etc/relayd/relayd.toml"
 SHIPPED = (ROOT / CONFIG.replace("/etc/relayd", "config")).read_text(encoding="utf-8")
 URL = "http://127.0.0.1:8000"
+HANDBOOK = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 AMQP = "amqp://guest:guest@127.0.0.1/"
 WAIT = 60
 
@@ -25,15 +26,21 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the package out of a copy of what is in this folder."""
-    source = tmp_path_factory.mktemp("source")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what is in this folder, as somebody has it who has just fetched it."""
+    checkout = tmp_path_factory.mktemp("checkout")
     for name in ("relayd", "config", "deploy", "requirements", "scripts"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    subprocess.run([source / "scripts" / "deb"], check=True, capture_output=True, env={**os.environ, "PYTHON": ""})
-    (built,) = (source / "dist").glob("relayd_*.deb")
+        shutil.copy(ROOT / name, checkout)
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def package(checkout: Path) -> Path:
+    """Build the package."""
+    subprocess.run([checkout / "scripts" / "deb"], check=True, capture_output=True, env={**os.environ, "PYTHON": ""})
+    (built,) = (checkout / "dist").glob("relayd_*.deb")
     return built
 
 
@@ -46,6 +53,11 @@ def machine(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for step in re.findall(r"^    (relayd .*|systemctl .*)$", said, re.MULTILINE):
             machine.run(*step.split())
         yield machine
+
+
+def blocks(text: str) -> Sequence[str]:
+    """Return what is to be typed."""
+    return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def install(machine: PrivateMachine, package: Path) -> str:
@@ -232,8 +244,10 @@ def test_one_relay_for_each_core(machine: PrivateMachine) -> None:
     assert lines(machine, 8101) == lines(machine, 8102)
     assert ["relayd.db"] == machine.run("sh", "-c", "cd /var/lib/relayd-1/ && ls *.db").split()
     machine.run("systemctl", "stop", "relayd.target")
-    assert ["inactive", "success"] == machine.show("relayd@1", "ActiveState", "Result")
-    assert ["inactive", "success"] == machine.show("relayd@2", "ActiveState", "Result")
+    for unit in ("relayd@1", "relayd@2"):
+        # The target is stopped at once, and its relays when they are done.
+        until(machine, "inactive", "systemctl", "is-active", unit)
+        assert ["success"] == machine.show(unit, "Result")
     assert ["active"] == machine.show("relayd", "ActiveState")
 
 
@@ -252,3 +266,25 @@ def test_nothing_is_left_when_it_is_purged(machine: PrivateMachine) -> None:
     ):
         assert machine.attempt("ls", "-d", path).returncode, path
     assert "" == machine.run("systemctl", "list-units", "--plain", "--no-legend", "relayd*")
+
+
+def test_the_handbook_leads_to_a_relay_that_serves(checkout: Path, package: Path, tmp_path: Path) -> None:
+    """By hand, word by word; only the wheels come from the package, for the machine has no network."""
+    by_hand, _, then = HANDBOOK.partition("\n## Then\n")
+    (recipe,) = blocks(by_hand.partition("\n## By hand\n")[2])
+    start, see, *_ = blocks(then)
+    with PrivateMachine(tmp_path) as machine:
+        machine.run("systemctl", "start", "rabbitmq-server")
+        machine.write("/var/relayd.deb", package.read_bytes())
+        machine.run("dpkg-deb", "--extract", "/var/relayd.deb", "/var/wheels")
+        packed = subprocess.run([find("tar"), "-C", checkout, "-c", "."], check=True, capture_output=True).stdout
+        machine.run("mkdir", "/var/checkout")
+        machine.run("tar", "-C", "/var/checkout", "-x", stdin=packed)
+        wheels = ("PIP_NO_INDEX=1", "PIP_FIND_LINKS=/var/wheels/usr/share/relayd/wheels", "PIP_CONFIG_FILE=/dev/null")
+        machine.run("env", "-C", "/var/checkout", *wheels, "sh", "-ec", recipe)
+        machine.run("sh", "-ec", start)
+        is_ready(machine)
+        # Whoever follows does so until it is told to end.
+        seen = machine.attempt("sh", "-ec", see.replace("relayd tail", "timeout 5 relayd tail"))
+        assert "hello" in seen.stdout.decode(), seen
+        assert ["active", "enabled"] == machine.show("relayd", "ActiveState", "UnitFileState")

@@ -95,7 +95,9 @@ def test_locks_hold_versions_and_hashes_only(lock: str) -> None:
     assert [] == [line for line in lines if not allowed.fullmatch(line)]
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("run.lock", ("redis", "rules")), ("dev.lock", ("dev", "redis", "rules"))])
+@pytest.mark.parametrize(
+    ("lock", "extras"), [("run.lock", ("redis", "rules")), ("dev.lock", ("dev", "redis", "rules"))]
+)
 def test_locks_hold_every_dependency(lock: str, extras: tuple[str, ...]) -> None:
     """Who adds a dependency runs `make lock`."""
     wanted = [*PROJECT["dependencies"], *(line for extra in extras for line in PROJECT["optional-dependencies"][extra])]
