@@ -5,16 +5,16 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import web
 
-from relayd.core.access import Viewer
 from relayd.protocol.disconnect import Disconnect
+from relayd.relay.admission import Proof
 from relayd.relay.refusal import Refused
 
 __all__ = ["Authenticate", "answer", "bad", "number"]
 
 MAX_DIGITS = 18
 
-Authenticate = Callable[[web.Request], Viewer]
-"""Returns who asks; raises Refused."""
+Authenticate = Callable[[web.Request], Proof]
+"""Returns who asks, and what it showed; raises Refused."""
 
 
 def bad(sentence: str) -> Refused:

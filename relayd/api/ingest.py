@@ -34,7 +34,7 @@ class IngestApi:
 
     async def post(self, request: web.Request) -> web.Response:
         """Return `{cursor, accepted, repeated, rejected: [{reason, detail}]}`; 422 if every event was rejected."""
-        viewer = self._authenticate(request)
+        viewer = self._authenticate(request).viewer
         if not viewer.worker:
             sentence = "this token is a viewer's; publish with a worker token (`relayd token --worker`)"
             raise Refused(Disconnect.FORBIDDEN, sentence, "no_worker")

@@ -27,22 +27,22 @@ class ViewersApi:
 
     async def viewers(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/viewers`: `{viewers: [{user, transport, since}], total}`."""
-        viewer = self._authenticate(request)
-        project = await self._admission.authorize(viewer, request.match_info["project_id"])
+        proof = self._authenticate(request)
+        project = await self._admission.authorize(proof, request.match_info["project_id"])
         holders = await self._presence.of_project(project.id)
         watching = [{"user": held.user, "transport": held.transport, "since": held.since} for held in holders]
         return answer({"viewers": watching, "total": len(watching)})
 
     async def own(self, request: web.Request) -> web.Response:
         """`GET /connections`: `{connections: […], limit}`, the caller's own."""
-        viewer = self._authenticate(request)
+        viewer = self._authenticate(request).viewer
         held = await self._presence.of_user(viewer.user)
         limit = self._admission.engine.limits.connections_per_user
         return answer({"connections": [public(holder) for holder in held], "limit": limit})
 
     async def end(self, request: web.Request) -> web.Response:
         """`DELETE /connections/{connection_id}`: end one of the caller's own."""
-        viewer = self._authenticate(request)
+        viewer = self._authenticate(request).viewer
         if not await self._presence.evict(request.match_info["connection_id"], user=viewer.user):
             sentence = "you have no such connection; GET …/connections lists yours"
             raise NotFound(sentence)

@@ -25,7 +25,7 @@ from relayd.config import Config, ConfigError, load
 from relayd.config.checks import ticket_warning
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
-from relayd.ports import Ingest, JournalDamaged, JournalError, Observer, Shared
+from relayd.ports import Closing, Ingest, JournalDamaged, JournalError, Observer, Shared
 from relayd.telemetry import logs
 from relayd.telemetry.systemd import Notifier
 from relayd.web.pages import Pages
@@ -229,7 +229,10 @@ def warn(observer: Observer, config: Config) -> None:
 
 
 async def close(rooms: Rooms) -> None:
-    """Let go of the journal; one that can't be closed in order is looked through at the next start."""
+    """Let go of authorizers and journal; one that can't be closed in order is looked through at the next start."""
+    for authorizer in rooms.engine.authorizers:
+        if isinstance(authorizer, Closing):
+            await briefly(authorizer.close())
     if rooms.journal is None:
         return
     try:

@@ -83,8 +83,9 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
     published = PublishedKeys(publication_of(config), clock=clock, observer=observer)
     verifier, authorizers, detector = checker(config, published, observer), authorizers_of(config), detector_of(config)
     source, presence = source_of(config, clock), presence_of(config, observer)
-    if isinstance(source, Reporting):
-        source.report_to(observer)
+    for told in (source, *authorizers):
+        if isinstance(told, Reporting):
+            told.report_to(observer)
     log: WatchedLog = Log(source.log)
     journal = journaling(config, source, log, observer=observer, clock=clock, limits=limits)
     await journal.mender.begin()

@@ -9,7 +9,6 @@ from relayd.api.ingest import MAX_BODY, IngestApi
 from relayd.api.projects import ProjectsApi
 from relayd.api.tickets import TicketsApi
 from relayd.api.viewers import ViewersApi
-from relayd.core.access import Viewer
 from relayd.plugins import TRANSPORTS, find
 from relayd.ports import Clock, Ingest
 from relayd.protocol.disconnect import Disconnect
@@ -43,9 +42,9 @@ def public_app(
             # What is asked or published now may not be answered any more.
             raise Refused(Disconnect.RESTARTING, "this relay is restarting; try again", "draining")
 
-    def authenticate(request: web.Request) -> Viewer:
+    def authenticate(request: web.Request) -> Proof:
         stay_open()
-        return admission.authenticate(asking.token(request))
+        return admission.prove(asking.token(request))
 
     def prove(request: web.Request) -> Proof:
         stay_open()

@@ -1,10 +1,10 @@
-"""Who a viewer is, and what an authorizer may answer."""
+"""Who a viewer is, what is asked about it, and what an authorizer may answer."""
 
 from enum import Enum
 
 from msgspec import Struct
 
-__all__ = ["Decision", "ProjectFacts", "Viewer", "any_grants"]
+__all__ = ["Decision", "ProjectFacts", "Question", "Viewer"]
 
 
 class Viewer(Struct, frozen=True, kw_only=True):
@@ -32,16 +32,24 @@ class ProjectFacts(Struct, frozen=True, kw_only=True):
     team: str | None = None
 
 
+class Question(Struct, frozen=True, kw_only=True):
+    """May this viewer see that project?"""
+
+    viewer: Viewer
+    project: ProjectFacts
+    token: str = ""
+    """What the viewer showed, for authorizers that ask somebody in its name; empty where it showed none."""
+    anew: bool = False
+    """The viewer is in, and the question is whether it may stay: an answer from before is no answer."""
+
+    def __repr__(self) -> str:
+        """Leave the token out: it would end in whatever tells of a question, a fault's traceback among them."""
+        return f"Question(viewer={self.viewer!r}, project={self.project!r}, anew={self.anew!r})"
+
+
 class Decision(Enum):
-    """An authorizer's answer; UNKNOWN is not a no: the log may still tell."""
+    """An authorizer's answer; UNKNOWN is not a no: it can't be told yet, or not at present."""
 
     GRANTED = "granted"
     DENIED = "denied"
     UNKNOWN = "unknown"
-
-
-def any_grants(decisions: list[Decision]) -> Decision:
-    """Return GRANTED if anyone grants, else UNKNOWN if anyone does not know yet, else DENIED."""
-    if Decision.GRANTED in decisions:
-        return Decision.GRANTED
-    return Decision.UNKNOWN if Decision.UNKNOWN in decisions else Decision.DENIED

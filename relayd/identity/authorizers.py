@@ -1,6 +1,6 @@
 """The built-in answers to "may this viewer see that project?"; one that grants is enough."""
 
-from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.core.access import Decision, Question
 from relayd.identity.settings import ClaimsSettings, OwnershipSettings
 
 __all__ = ["ClaimsAuthorizer", "OwnershipAuthorizer"]
@@ -18,10 +18,11 @@ class ClaimsAuthorizer:
         """Keep which roles see everything."""
         self._roles = frozenset(settings.admin_roles)
 
-    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
+    async def decide(self, question: Question) -> Decision:
         """Grant by an admin role, by `*` and by the project's id; never UNKNOWN, because the token is all there is."""
+        viewer = question.viewer
         granted = (
-            project.project_id in viewer.projects
+            question.project.project_id in viewer.projects
             or ALL_PROJECTS in viewer.projects
             or not self._roles.isdisjoint(viewer.roles)
         )
@@ -38,8 +39,9 @@ class OwnershipAuthorizer:
         """Keep whether a team shares its projects."""
         self._teams = settings.teams
 
-    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
+    async def decide(self, question: Question) -> Decision:
         """Grant by owner and team; UNKNOWN while the log has named neither, because it may still."""
+        viewer, project = question.viewer, question.project
         if project.owner is None and project.team is None:
             return Decision.UNKNOWN
         owns = project.owner == viewer.user

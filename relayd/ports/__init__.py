@@ -33,7 +33,7 @@ from relayd.ports.viewers import (
     TokenVerifier,
     Wire,
 )
-from relayd.ports.world import Clock, Observer, Reporting
+from relayd.ports.world import Clock, Closing, Observer, Reporting
 
 __all__ = [
     "KEPT_SECONDS",
@@ -42,6 +42,7 @@ __all__ = [
     "Authorizer",
     "Body",
     "Clock",
+    "Closing",
     "Commit",
     "Encoding",
     "Floor",

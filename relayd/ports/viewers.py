@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.core.access import Decision, Question, Viewer
 from relayd.core.timeline import Entry
 from relayd.protocol.disconnect import Disconnect
 
@@ -140,12 +140,12 @@ class TokenVerifier(Protocol):
 
 
 class Authorizer(Protocol):
-    """Says who may see what; several are combined by `any_grants`."""
+    """Says who may see what; several are asked in order until one grants, so the quick ones come first."""
 
     name: str
 
-    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
-        """Return the answer; never raises for a reason of the viewer's."""
+    async def decide(self, question: Question) -> Decision:
+        """Return the answer within a bounded time; never raises for a reason of the viewer's."""
         ...
 
 

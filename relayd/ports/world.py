@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from relayd.ports.journal import Rejected
 from relayd.protocol.disconnect import Disconnect
 
-__all__ = ["Clock", "Observer", "Reporting"]
+__all__ = ["Clock", "Closing", "Observer", "Reporting"]
 
 
 class Clock(Protocol):
@@ -119,4 +119,13 @@ class Reporting(Protocol):
 
     def report_to(self, observer: Observer) -> None:
         """Tell this observer from now on."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """Somebody who holds something open; told when nobody will ask any more."""
+
+    async def close(self) -> None:
+        """Let go of it, within a bounded time; raises nothing."""
         ...

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from relayd.core.access import Decision, Viewer
+from relayd.core.access import Decision, ProjectFacts, Question, Viewer
 from relayd.core.floor import Verdict
 from relayd.core.patience import Patience
 from relayd.ports import AuthFailed, Holder, JournalError, NoKeys, NoPlace, Opened, Ticket, TokenVerifier
@@ -65,6 +65,10 @@ class Proof(Struct, frozen=True, kw_only=True):
         """Return it by the word of a verifier; raises AuthFailed, NoKeys."""
         viewer = verifier.verify(token, shown_at)
         return cls(viewer=viewer, token=token, verifier=verifier, generation=verifier.generation, shown_at=shown_at)
+
+    def question(self, project: ProjectFacts, *, anew: bool = False) -> Question:
+        """Return what authorizers are asked: may its bearer see that project?"""
+        return Question(viewer=self.viewer, project=project, token=self.token, anew=anew)
 
     def again(self, verifier: TokenVerifier) -> "Proof | None":
         """Return it by the word of today, None if the token would not have been let pass."""
@@ -186,7 +190,7 @@ class Admission:
         token = handshake.token if opened is None else opened.token
         grant = Grant(self.prove(token), handshake, secrets.token_hex(8))
         if handshake.project_id is not None:
-            await self.authorize(grant.viewer, handshake.project_id)
+            await self.authorize(grant.proof, handshake.project_id)
             grant.verdict = await self.judge(handshake.project_id, handshake.after)
         if opened is not None:
             # Not before: who is sent to another relay, which may do better, comes there with the same ticket.
@@ -202,30 +206,26 @@ class Admission:
         with judging():
             return self.tickets.open(handshake.ticket, project_id=handshake.project_id, origin=handshake.origin)
 
-    def authenticate(self, token: str | None) -> Viewer:
-        """Return who a token stands for; raises Refused with the same words whatever is wrong with it."""
-        return self.prove(token).viewer
-
     def prove(self, token: str | None) -> Proof:
-        """Return the same, to be looked at again when the keys have changed; raises Refused."""
+        """Return who a token stands for; raises Refused with the same words whatever is wrong with it."""
         with judging():
             return Proof.by(self.engine.verifier, token or "", self.engine.clock.now())
 
-    async def authorize(self, viewer: Viewer, project_id: str) -> Watched:
-        """Return the project if the viewer may see it; raises Refused."""
+    async def authorize(self, proof: Proof, project_id: str) -> Watched:
+        """Return the project if the bearer of a token may see it; raises Refused."""
         if re.search(PROJECT_ID, project_id) is None:
             sentence = "project_id: use 1 to 128 letters, digits and . _ ~ -, not beginning with a dot"
             raise Refused(Disconnect.BAD_REQUEST, sentence, "malformed")
         project = await self.open(project_id)
-        decision = await self.engine.decide(viewer, project.facts)
+        decision = await self.engine.decide(proof.question(project.facts))
         if decision is not Decision.GRANTED:
             # Else a stranger could fill memory with names that he only made up.
             self.engine.log.forget_empty(project_id)
         if decision is Decision.DENIED:
             raise Refused(Disconnect.FORBIDDEN, "you may not see this project; ask its owner", "forbidden")
         if decision is Decision.UNKNOWN:
-            sentence = "whose project this is has not been published yet; try again"
-            raise Refused(Disconnect.OVERLOADED, sentence, "owner_unknown")
+            sentence = "whether you may see this project can't be told at present; try again"
+            raise Refused(Disconnect.OVERLOADED, sentence, "rights_unknown")
         return project
 
     async def open(self, project_id: str) -> Watched:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from relayd.core.access import Decision, ProjectFacts, Viewer, any_grants
+from relayd.core.access import Decision, Question
 from relayd.ports import Authorizer, Clock, Observer, Presence, Source, TokenVerifier
 from relayd.relay.copies import Copies
 from relayd.relay.fanout import Fanout
@@ -34,6 +34,14 @@ class Engine(Struct, kw_only=True):
     copies: Copies
     freshness: Freshness
 
-    async def decide(self, viewer: Viewer, facts: ProjectFacts) -> Decision:
-        """Say whether a viewer may see a project: any authorizer grants."""
-        return any_grants([await authorizer.decide(viewer, facts) for authorizer in self.authorizers])
+    async def decide(self, question: Question) -> Decision:
+        """Say whether a viewer may see a project: any authorizer grants, else one that can't tell holds a no back."""
+        answer = Decision.DENIED
+        for authorizer in self.authorizers:
+            decision = await authorizer.decide(question)
+            if decision is Decision.GRANTED:
+                # Those behind need not be asked: they may be slow, and have nothing to add.
+                return decision
+            if decision is Decision.UNKNOWN:
+                answer = decision
+        return answer

@@ -98,7 +98,7 @@ async def subscribe(session: Session, admission: Admission, command: Subscribe) 
                 f"{limit} subscriptions are the most a socket can have",
                 "subscriptions",
             )
-        await admission.authorize(session.grant.viewer, project_id)
+        await admission.authorize(session.grant.proof, project_id)
         verdict = await admission.judge(project_id, command.after)
         # Again, because it may have been shelved while the cursor was looked up; nothing awaits from here on.
         project = await admission.open(project_id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.core.access import Decision, Question, Viewer
 from relayd.core.timeline import Entry
 from relayd.ports import AuthFailed, Encoding, NoKeys
 from relayd.protocol import codec
@@ -163,9 +163,13 @@ class FakeAuthorizer:
 
     def __init__(self, **decisions: Decision) -> None:
         self.decisions = dict(decisions)
-        self.asked: list[tuple[Viewer, ProjectFacts]] = []
+        self.asked: list[Question] = []
+        self.hangs: asyncio.Event | None = None
+        """Set it, and whoever asks waits for it."""
 
-    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
-        """Return the test's decision."""
-        self.asked.append((viewer, project))
-        return self.decisions.get(project.project_id, Decision.GRANTED)
+    async def decide(self, question: Question) -> Decision:
+        """Return the test's decision, as it is when the answer is given."""
+        self.asked.append(question)
+        if self.hangs is not None:
+            await self.hangs.wait()
+        return self.decisions.get(question.project.project_id, Decision.GRANTED)

@@ -1,29 +1,4 @@
-from itertools import permutations
-
-import pytest
-
-from relayd.core.access import Decision, ProjectFacts, Viewer, any_grants
-
-YES, NO, UNKNOWN = Decision.GRANTED, Decision.DENIED, Decision.UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("decisions", "answer"),
-    [
-        ([], NO),
-        ([NO], NO),
-        ([NO, NO], NO),
-        ([UNKNOWN], UNKNOWN),
-        ([NO, UNKNOWN], UNKNOWN),
-        ([YES], YES),
-        ([NO, YES], YES),
-        ([UNKNOWN, YES], YES),
-        ([NO, UNKNOWN, YES], YES),
-    ],
-)
-def test_one_grant_is_enough(decisions: list[Decision], answer: Decision) -> None:
-    """In any order; who does not know yet holds a no back, and without anybody to ask nobody comes in."""
-    assert {answer} == {any_grants(list(order)) for order in permutations(decisions)}
+from relayd.core.access import ProjectFacts, Question, Viewer
 
 
 def test_a_viewer_may_do_nothing_by_default() -> None:
@@ -41,3 +16,13 @@ def test_nobody_owns_a_project_by_default() -> None:
     """What the log has not said is None, never an empty name that could be somebody's."""
     facts = ProjectFacts(project_id="p", known=False)
     assert (None, None) == (facts.owner, facts.team)
+
+
+def test_a_question_keeps_its_token_to_itself() -> None:
+    """Whoever writes one into a log or an error tells who asks for what, and not with which token."""
+    viewer = Viewer(user="ada", expires_at=1.0)
+    question = Question(viewer=viewer, project=ProjectFacts(project_id="p", known=True), token="eyJsecret")
+    assert "eyJsecret" not in f"{question} {question!r} {[question]}"
+    assert "ada" in repr(question)
+    assert "'p'" in repr(question)
+    assert ("eyJsecret", False) == (question.token, question.anew)

@@ -15,7 +15,7 @@ from relayd.app.rooms import Rooms, furnish
 from relayd.app.routes import public_app
 from relayd.config import load
 from relayd.plugins import settings_of
-from relayd.ports import Ingest
+from relayd.ports import Closing, Ingest
 from relayd.web.pages import Pages
 from tests.harness.settled import Addresses, Event, Tables, write_settings
 
@@ -95,5 +95,8 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
             task.cancel()
         await asyncio.wait(tasks)
         await listener.stop()
+        for authorizer in rooms.engine.authorizers:
+            if isinstance(authorizer, Closing):
+                await authorizer.close()
         if rooms.journal is not None:
             await rooms.journal.close()

@@ -1,6 +1,6 @@
 import pytest
 
-from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.core.access import Decision, ProjectFacts, Question, Viewer
 from relayd.identity.authorizers import ClaimsAuthorizer, OwnershipAuthorizer
 from relayd.identity.settings import ClaimsSettings, OwnershipSettings
 
@@ -24,6 +24,11 @@ def facts(owner: str | None = None, team: str | None = None) -> ProjectFacts:
     return ProjectFacts(project_id="p-1", known=True, owner=owner, team=team)
 
 
+def may(who: Viewer, project: ProjectFacts) -> Question:
+    """Return the question."""
+    return Question(viewer=who, project=project)
+
+
 @pytest.mark.parametrize(
     ("who", "decision"),
     [
@@ -37,8 +42,8 @@ def facts(owner: str | None = None, team: str | None = None) -> ProjectFacts:
 )
 async def test_what_the_token_grants(who: Viewer, decision: Decision) -> None:
     """By id, by star, by role; the token is all there is, so it is never unknown, whoever owns the project."""
-    assert decision is await CLAIMS.decide(who, facts())
-    assert decision is await CLAIMS.decide(who, facts(owner="ada"))
+    assert decision is await CLAIMS.decide(may(who, facts()))
+    assert decision is await CLAIMS.decide(may(who, facts(owner="ada")))
 
 
 async def test_other_names_for_admins() -> None:
@@ -46,9 +51,9 @@ async def test_other_names_for_admins() -> None:
     ops = ClaimsAuthorizer(ClaimsSettings(admin_roles=("ops",)))
     none = ClaimsAuthorizer(ClaimsSettings(admin_roles=()))
 
-    assert Decision.GRANTED is await ops.decide(viewer(roles={"ops"}), facts())
-    assert Decision.DENIED is await ops.decide(viewer(roles={"admin"}), facts())
-    assert Decision.DENIED is await none.decide(viewer(roles={"admin"}), facts())
+    assert Decision.GRANTED is await ops.decide(may(viewer(roles={"ops"}), facts()))
+    assert Decision.DENIED is await ops.decide(may(viewer(roles={"admin"}), facts()))
+    assert Decision.DENIED is await none.decide(may(viewer(roles={"admin"}), facts()))
 
 
 @pytest.mark.parametrize(
@@ -66,20 +71,20 @@ async def test_other_names_for_admins() -> None:
 )
 async def test_what_the_log_says(project: ProjectFacts, decision: Decision) -> None:
     """The owner and the team; where the log has named neither it may still."""
-    assert decision is await OWNERSHIP.decide(viewer(teams={"red"}), project)
+    assert decision is await OWNERSHIP.decide(may(viewer(teams={"red"}), project))
 
 
 async def test_a_project_without_a_team_is_not_shared_with_the_teamless() -> None:
     """Nothing on both sides is no match."""
-    assert Decision.DENIED is await OWNERSHIP.decide(viewer(), facts(owner="bob"))
+    assert Decision.DENIED is await OWNERSHIP.decide(may(viewer(), facts(owner="bob")))
 
 
 async def test_teams_can_be_left_out() -> None:
     """Then a project is its owner's alone."""
     alone = OwnershipAuthorizer(OwnershipSettings(teams=False))
 
-    assert Decision.DENIED is await alone.decide(viewer(teams={"red"}), facts(owner="bob", team="red"))
-    assert Decision.GRANTED is await alone.decide(viewer(), facts(owner="ada", team="red"))
+    assert Decision.DENIED is await alone.decide(may(viewer(teams={"red"}), facts(owner="bob", team="red")))
+    assert Decision.GRANTED is await alone.decide(may(viewer(), facts(owner="ada", team="red")))
 
 
 def test_their_names_are_those_they_are_asked_for_by() -> None:

@@ -1,4 +1,4 @@
-from relayd.core.access import Decision, ProjectFacts
+from relayd.core.access import Decision, ProjectFacts, Question
 from relayd.identity.authorizers import ClaimsAuthorizer
 from relayd.identity.open_door import OpenDoor
 from relayd.identity.settings import ClaimsSettings
@@ -11,6 +11,5 @@ async def test_everybody_may_see_everything() -> None:
     assert viewer == OpenDoor().verify("rubbish", 1_000.0)
     assert viewer.worker
     assert viewer.expires_at > 1_000.0 + 86_400 * 300
-    assert Decision.GRANTED is await ClaimsAuthorizer(ClaimsSettings()).decide(
-        viewer, ProjectFacts(project_id="p", known=False)
-    )
+    question = Question(viewer=viewer, project=ProjectFacts(project_id="p", known=False))
+    assert Decision.GRANTED is await ClaimsAuthorizer(ClaimsSettings()).decide(question)

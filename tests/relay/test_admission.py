@@ -127,11 +127,11 @@ async def test_who_may_not_see_it_may_not_see_it(relay: Relay) -> None:
     assert {} == relay.presence.counts()
 
 
-async def test_an_owner_that_was_not_published_yet_is_no_no(relay: Relay) -> None:
-    """The log may still tell: come again."""
+async def test_what_cant_be_told_yet_is_no_no(relay: Relay) -> None:
+    """The log may still tell, or whoever is asked answer: come again."""
     relay.authorizer.decisions["p"] = Decision.UNKNOWN
     refused = await refusal(relay)
-    assert (Disconnect.OVERLOADED, "owner_unknown") == (refused.disconnect, refused.reason)
+    assert (Disconnect.OVERLOADED, "rights_unknown") == (refused.disconnect, refused.reason)
 
 
 async def test_any_authorizer_grants(relay: Relay) -> None:

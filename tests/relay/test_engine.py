@@ -1,23 +1,48 @@
 """What all connections share."""
 
-from relayd.core.access import Decision, ProjectFacts
+from itertools import permutations
+
+import pytest
+
+from relayd.core.access import Decision, ProjectFacts, Question
 from relayd.testing.viewers import FakeAuthorizer
 from tests.relay.stage import Relay
 
+YES, NO, UNKNOWN = Decision.GRANTED, Decision.DENIED, Decision.UNKNOWN
 
-async def test_any_authorizer_that_grants_is_enough(relay: Relay) -> None:
-    """One that does not know yet is no no; without anybody who knows nobody may."""
-    relay.viewer("ada")
-    ada, facts = relay.verifier.tokens["ada"], ProjectFacts(project_id="p", known=True)
-    no, unknown, yes = (
-        FakeAuthorizer(p=decision) for decision in (Decision.DENIED, Decision.UNKNOWN, Decision.GRANTED)
-    )
-    for authorizers, expected in (
-        ([no, unknown, yes], Decision.GRANTED),
-        ([no, unknown], Decision.UNKNOWN),
-        ([no], Decision.DENIED),
-        ([], Decision.DENIED),
-    ):
-        relay.engine.authorizers = authorizers
-        assert expected is await relay.engine.decide(ada, facts)
-    assert (ada, facts) == yes.asked[0]
+
+def question(relay: Relay) -> Question:
+    """Return what Ada wants to know."""
+    token = relay.viewer("ada")
+    facts = ProjectFacts(project_id="p", known=True)
+    return Question(viewer=relay.verifier.tokens["ada"], project=facts, token=token)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "answer"),
+    [
+        ([], NO),
+        ([NO], NO),
+        ([NO, NO], NO),
+        ([UNKNOWN], UNKNOWN),
+        ([NO, UNKNOWN], UNKNOWN),
+        ([YES], YES),
+        ([NO, YES], YES),
+        ([UNKNOWN, YES], YES),
+        ([NO, UNKNOWN, YES], YES),
+    ],
+)
+async def test_one_grant_is_enough(relay: Relay, decisions: list[Decision], answer: Decision) -> None:
+    """In any order; who does not know yet holds a no back, and without anybody to ask nobody comes in."""
+    for order in permutations(decisions):
+        relay.engine.authorizers = [FakeAuthorizer(p=decision) for decision in order]
+        assert answer is await relay.engine.decide(question(relay))
+
+
+async def test_nobody_is_asked_behind_a_grant(relay: Relay) -> None:
+    """Who stands further back may be slow, and can't take it away."""
+    yes, slow = FakeAuthorizer(), FakeAuthorizer()
+    relay.engine.authorizers = [yes, slow]
+    asked = question(relay)
+    assert YES is await relay.engine.decide(asked)
+    assert ([asked], []) == (yes.asked, slow.asked)

@@ -68,7 +68,7 @@ async def test_a_ticket_that_is_refused_is_not_used_up(relay: Relay) -> None:
     assert "ticket_used" == await comes(relay, shown, origin="https://a.example")
 
 
-@pytest.mark.parametrize(("decision", "reason"), [(Decision.DENIED, "forbidden"), (Decision.UNKNOWN, "owner_unknown")])
+@pytest.mark.parametrize(("decision", "reason"), [(Decision.DENIED, "forbidden"), (Decision.UNKNOWN, "rights_unknown")])
 async def test_who_is_not_let_in_for_something_else_keeps_its_ticket(
     relay: Relay, decision: Decision, reason: str
 ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.core.access import Decision, ProjectFacts, Question, Viewer
 from relayd.ports import AuthFailed, Authorizer, Encoding, TokenVerifier, Wire
 from relayd.testing.journal_words import said
 from relayd.testing.viewers import FakeAuthorizer, FakeEncoding, FakeVerifier, FakeWire
@@ -96,7 +96,19 @@ async def test_an_authorizer_grants_what_was_not_decided_otherwise() -> None:
     """And remembers what it was asked."""
     fake = FakeAuthorizer(q=Decision.DENIED)
     authorizer: Authorizer = fake
-    p, q = (ProjectFacts(project_id=project_id, known=True) for project_id in "pq")
-    assert Decision.GRANTED is await authorizer.decide(ADA, p)
-    assert Decision.DENIED is await authorizer.decide(ADA, q)
-    assert [(ADA, p), (ADA, q)] == fake.asked
+    p, q = (Question(viewer=ADA, project=ProjectFacts(project_id=project_id, known=True)) for project_id in "pq")
+    assert Decision.GRANTED is await authorizer.decide(p)
+    assert Decision.DENIED is await authorizer.decide(q)
+    assert [p, q] == fake.asked
+
+
+async def test_an_authorizer_answers_when_the_test_lets_it() -> None:
+    """With what is true by then."""
+    fake = FakeAuthorizer()
+    fake.hangs = asyncio.Event()
+    answer = asyncio.ensure_future(fake.decide(Question(viewer=ADA, project=ProjectFacts(project_id="p", known=True))))
+    await asyncio.sleep(0)
+    assert not answer.done()
+    fake.decisions["p"] = Decision.DENIED
+    fake.hangs.set()
+    assert Decision.DENIED is await answer

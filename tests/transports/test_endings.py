@@ -232,9 +232,9 @@ class Broken:
 
     name = "broken"
 
-    async def decide(self, viewer: object, project: object) -> Decision:
+    async def decide(self, question: object) -> Decision:
         """Fail."""
-        raise RuntimeError(f"no answer for {viewer} and {project}")
+        raise RuntimeError(f"no answer to {question}")
 
 
 async def test_a_fault_of_ours_ends_it_with_an_incident(relay: InsideRelay) -> None:

@@ -1,6 +1,6 @@
 """What happens in the street everybody may see."""
 
-from relayd.core.access import Decision, ProjectFacts, Viewer
+from relayd.core.access import Decision, Question
 
 from .settings import StreetSettings
 
@@ -16,6 +16,6 @@ class StreetAuthorizer:
     def __init__(self, settings: StreetSettings) -> None:
         self._prefix = settings.prefix
 
-    async def decide(self, viewer: Viewer, project: ProjectFacts) -> Decision:
+    async def decide(self, question: Question) -> Decision:
         """Grant by the project's name; whoever asks."""
-        return Decision.GRANTED if project.project_id.startswith(self._prefix) else Decision.DENIED
+        return Decision.GRANTED if question.project.project_id.startswith(self._prefix) else Decision.DENIED
