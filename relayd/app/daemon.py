@@ -26,6 +26,7 @@ from relayd.config.checks import ticket_warning
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
 from relayd.ports import Closing, Ingest, JournalDamaged, JournalError, Observer, Shared
+from relayd.relay.recheck import Recheck
 from relayd.telemetry import logs
 from relayd.telemetry.systemd import Notifier
 from relayd.web.pages import Pages
@@ -136,6 +137,7 @@ class Daemon:
             "looking": lambda: self._look(rooms),
             "heartbeat": rooms.lobby.turn,
             "keys": rooms.published.run,
+            "recheck": Recheck(rooms.engine).run,
             "loop_lag": rooms.loop_lag.run,
             "watchdog": lambda: self._notifier.keep_alive(lambda: rooms.loop_lag.lag() < STALLED_SECONDS),
         }

@@ -74,6 +74,8 @@ def limits_of(config: Config) -> Limits:
         heartbeat_seconds=server.heartbeat_seconds,
         stuck_seconds=server.stuck_seconds,
         grace_seconds=config.auth.grace_seconds,
+        recheck_seconds=config.auth.recheck_seconds,
+        stale_seconds=config.auth.stale_seconds,
         drain_seconds=server.drain_seconds,
         peers=server.peers,
         away_seconds=server.away_seconds,

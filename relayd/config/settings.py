@@ -137,7 +137,23 @@ class Auth(Table):
         description="Longest lifetime of a token in seconds; a longer one is refused: stolen, it would stay good.",
     )
     authorizers: Names = Field(
-        default=("claims", "ownership"), description="Plug-ins asked who may see a project; one that grants is enough."
+        default=("claims", "ownership"),
+        description="Plug-ins asked in this order who may see a project; one that grants is enough. `http` asks your "
+        "own API.",
+    )
+    recheck_seconds: float = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="Seconds within which it is asked again whether a live viewer may see what it sees, spread over "
+        "all viewers; who may not is cut. 0: only when it comes and when it refreshes its token.",
+    )
+    stale_seconds: float = Field(
+        default=300,
+        ge=0,
+        le=604_800,
+        description="Seconds that a live viewer stays while that can't be told, because whoever is asked is away; then "
+        "it is sent to come back.",
     )
 
 

@@ -64,6 +64,14 @@ class Observer(Protocol):
         """A connection ended; `summary` is its one canonical log line."""
         ...
 
+    def rights_asked(self, outcome: str, seconds: float) -> None:
+        """An authorizer asked somebody else, or could not; `outcome` is a closed label."""
+        ...
+
+    def withdrawn(self, transport: str, disconnect: Disconnect) -> None:
+        """A project was taken from a viewer that had it: it may not see it any more, or nobody can tell."""
+        ...
+
     def gapped(self, cause: str) -> None:
         """A viewer was told that its past is not whole; `cause` is a closed label."""
         ...

@@ -104,6 +104,10 @@ class Grant:
         """Who it is."""
         return self.proof.viewer
 
+    def question(self, project: ProjectFacts, *, anew: bool = False) -> Question:
+        """Return what authorizers are asked of its viewer."""
+        return self.proof.question(project, anew=anew)
+
     def stands(self, verifier: TokenVerifier) -> bool:
         """Tell whether its token would be let in today, by the keys and rules that may have changed since."""
         proof = self.proof.again(verifier)

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from relayd.core.access import Decision, Question
+from relayd.core.rounds import Rounds
 from relayd.ports import Authorizer, Clock, Observer, Presence, Source, TokenVerifier
 from relayd.relay.copies import Copies
 from relayd.relay.fanout import Fanout
 from relayd.relay.freshness import Freshness
 from relayd.relay.limits import Limits
 from relayd.relay.past import Past
-from relayd.relay.subscription import WatchedLog
+from relayd.relay.subscription import Subscription, WatchedLog
 from relayd.relay.turnstile import Turnstile
 
 __all__ = ["Engine"]
@@ -33,6 +34,8 @@ class Engine(Struct, kw_only=True):
     turnstile: Turnstile
     copies: Copies
     freshness: Freshness
+    rounds: Rounds[Subscription] = field(default_factory=Rounds)
+    """What is asked for again."""
 
     async def decide(self, question: Question) -> Decision:
         """Say whether a viewer may see a project: any authorizer grants, else one that can't tell holds a no back."""

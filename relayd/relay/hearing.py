@@ -21,6 +21,7 @@ from relayd.protocol.commands import (
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Notice
 from relayd.relay.admission import Admission
+from relayd.relay.recheck import all_again
 from relayd.relay.refusal import Refused
 from relayd.relay.session import Session
 from relayd.relay.subscription import Subscription
@@ -64,7 +65,7 @@ def hear(session: Session, admission: Admission, text: str) -> Coroutine[Any, An
         case View(project_id=project_id, state=state):
             show(session, project_id, state)
         case Refresh(token=token):
-            refresh(session, admission, token)
+            return refresh(session, admission, token)
         case _:
             # An unknown type: newer clients may say more than this relay understands.
             admission.engine.observer.noticed("command_ignored", {"connection_id": session.grant.connection_id})
@@ -146,18 +147,23 @@ def named(session: Session, project_id: str | None) -> Subscription | None:
     return subscription
 
 
-def refresh(session: Session, admission: Admission, token: str) -> None:
-    """Go on until the newer token expires; one that is bad, or another user's, ends the session."""
+def refresh(session: Session, admission: Admission, token: str) -> Coroutine[Any, Any, None] | None:
+    """
+    Go on until the newer token expires; one that is bad, or another user's, ends the session.
+
+    What it is worth is asked for all projects at once, which has to wait.
+    """
     try:
         proof = admission.prove(token)
         if proof.viewer.user != session.grant.viewer.user:
             raise Refused(Disconnect.AUTH_FAILED, "the new token is another user's; connect anew", "other_user")
     except Refused as refused:
         session.close(refused.disconnect, refused.sentence)
-        return
+        return None
     session.grant.proof = proof
     session.watch_expiry()
     session.notice(Notice(code="REFRESHED", data={"token_expires_at": proof.viewer.expires_at}))
+    return all_again(session.engine, list(session.subscriptions.values()))
 
 
 def plain(selection: Selection) -> Selection:

@@ -28,6 +28,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     stuck_seconds: float = 30
     grace_seconds: float = 10
     """How long a connection outlives its token."""
+    recheck_seconds: float = 60
+    """Within this time it is asked once whether a viewer may still see what it sees; 0: never."""
+    stale_seconds: float = 300
+    """How long a viewer stays while nobody can tell."""
     drain_seconds: float = 20
     peers: bool = False
     """Other relays of this log take the viewers that this one sends away."""

@@ -61,6 +61,10 @@ class Poll:
         """Wake up: there is news for a selection that has no group."""
         subscription.fall_behind(subscription.passed)
 
+    def lose(self, subscription: Subscription, disconnect: Disconnect, sentence: str) -> None:  # noqa: ARG002  # as above
+        """Stop waiting: it has no other project."""
+        self.end(disconnect, sentence)
+
     def advise(self, notice: bytes) -> None:
         """Say nothing: an answer holds messages only."""
 
@@ -87,9 +91,11 @@ class Poll:
                 return Answer(
                     opening=opening, entries=list(opening.entries), cursor=subscription.passed.cursor, held=False
                 )
+            self.engine.rounds.enter(subscription, self.engine.clock.monotonic())
             with self._expiring(wait):
                 return await self._resume(subscription, opening, wait=wait, limit=limit)
         finally:
+            self.engine.rounds.leave(subscription)
             project.channel.leave(subscription)
 
     @contextmanager

@@ -90,6 +90,7 @@ class Session:
             return subscription
         self.subscriptions[project.id] = subscription
         project.channel.fall(subscription)
+        self.engine.rounds.enter(subscription, self.engine.clock.monotonic())
         self._starts[subscription] = Start(after, tail, verdict)
         self.fell_behind(subscription)
         return subscription
@@ -109,6 +110,7 @@ class Session:
         if self.view is not None:
             self.view.end(subscription)
         subscription.project.channel.leave(subscription)
+        self.engine.rounds.leave(subscription)
         self._bundle.leave(subscription)
         self._behind.pop(subscription, None)
         self._starts.pop(subscription, None)
@@ -139,6 +141,15 @@ class Session:
         self._behind[subscription] = None
         if self._catching is None and not self.ended.done():
             self._catching = asyncio.get_running_loop().create_task(self._catch_up())
+
+    def lose(self, subscription: Subscription, disconnect: Disconnect, sentence: str) -> None:
+        """Go on without a project that the viewer may not see any more; a socket for one ends with it."""
+        if not self.many:
+            self.close(disconnect, sentence)
+        elif self.unsubscribe(subscription.project.id):
+            told = Notice(code=disconnect.name, project_id=subscription.project.id, detail=sentence)
+            # Whatever the buffer holds: this is no advice, for nothing else will show that no more comes.
+            self.wire.write(self.encoding.say(msgspec.json.encode(told)))
 
     async def _catch_up(self) -> None:
         try:

@@ -2,18 +2,33 @@
 
 from typing import Protocol
 
+from relayd.core.access import ProjectFacts, Question
 from relayd.core.channel import Key, Passed
 from relayd.core.floor import BELOW_ALL
 from relayd.core.log import Log
 from relayd.core.project import Project
 from relayd.ports import Encoding
 from relayd.protocol.commands import Selection
+from relayd.protocol.disconnect import Disconnect
 
 __all__ = ["Follower", "Subscription", "Watched", "WatchedLog"]
 
 
+class Granted(Protocol):
+    """What a follower was let in by."""
+
+    def question(self, project: ProjectFacts, *, anew: bool = False) -> Question:
+        """Return what is asked when it is to be known whether it may see a project, by the token it shows now."""
+        ...
+
+
 class Follower(Protocol):
     """What a subscription belongs to."""
+
+    @property
+    def grant(self) -> Granted:
+        """By what it was let in."""
+        ...
 
     @property
     def encoding(self) -> Encoding:
@@ -30,6 +45,10 @@ class Follower(Protocol):
 
     def stir(self, subscription: "Subscription") -> None:
         """Take note that there is news for a subscription that is served on its own."""
+        ...
+
+    def lose(self, subscription: "Subscription", disconnect: Disconnect, sentence: str) -> None:
+        """Go on without a project that the viewer may not see any more, or end where it has no other."""
         ...
 
     def advise(self, notice: bytes) -> None:

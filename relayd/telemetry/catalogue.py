@@ -6,14 +6,23 @@ and there is no label for a project, user, connection, address or path.
 """
 
 from enum import Enum
-from typing import get_args
 
 from msgspec import Struct
 
 from relayd.core.redaction import COUNTED
-from relayd.dialects.delivery import Reason
-from relayd.protocol.disconnect import Disconnect
-from relayd.protocol.messages import Event
+from relayd.telemetry.labels import (
+    AUTH_REASONS,
+    DETACHMENTS,
+    ENDINGS,
+    GAP_CAUSES,
+    MISSES,
+    OTHER,
+    REASONS,
+    RIGHTS,
+    STATUSES,
+    TYPES,
+    WITHDRAWALS,
+)
 
 __all__ = [
     "AUTH_FAILURES",
@@ -46,7 +55,6 @@ __all__ = [
     "JOURNAL_EVENTS",
     "JWKS_AGE",
     "LAST_DELIVERY",
-    "OTHER",
     "PROJECTS",
     "RECONNECTS",
     "REDACTIONS",
@@ -54,17 +62,17 @@ __all__ = [
     "REJECTED",
     "REPLAY_BYTES",
     "REPLAY_EVENTS",
+    "RIGHTS_REQUESTS",
+    "RIGHTS_SECONDS",
     "STREAM_LAG",
     "TASKS",
     "TIMELINE_BYTES",
     "TRANSPORT",
     "TRUNCATIONS",
+    "WITHDRAWN",
     "Kind",
     "Metric",
 ]
-
-OTHER = "other"
-"""The value of every label that was given something outside its set."""
 
 
 class Kind(Enum):
@@ -88,47 +96,6 @@ class Metric(Struct, frozen=True, kw_only=True):
 
 
 TRANSPORT = "transport"
-TYPES = (*(kind.__struct_config__.tag for kind in get_args(Event)), OTHER)
-ENDINGS = (*(disconnect.label for disconnect in Disconnect), OTHER)
-REASONS = (*(reason.value for reason in Reason), OTHER)
-STATUSES = ("initializing", "in_progress", "completed", "failed", "paused", OTHER)
-TICKET_REASONS = ("ticket_malformed", "ticket_seal", "ticket_expired", "ticket_foreign", "ticket_used")
-AUTH_REASONS = (
-    "no_token",
-    "too_large",
-    "malformed",
-    "algorithm",
-    "unknown_key",
-    "signature",
-    "claims",
-    "audience",
-    "issuer",
-    "not_yet",
-    "expired",
-    "no_keys",
-    "revoked",
-    *TICKET_REASONS,
-    "other_user",
-    "no_worker",
-    "origin",
-    "forbidden",
-    OTHER,
-)
-GAP_CAUSES = (
-    "other_log",
-    "other_event",
-    "unknown_event",
-    "beyond_head",
-    "below_floor",
-    "lagged",
-    "truncated",
-    "recreated",
-    OTHER,
-)
-
-DETACHMENTS = ("connection", "missing", "unreadable", "stalled", OTHER)
-MISSES = ("unconfirmed", "unroutable", "lost", "refused", "unreachable", OTHER)
-
 DELIVERY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """The second that the delivery objective is about must be a bound, else its ratio would be a guess."""
 CANARY_BUCKETS = (*DELIVERY_BUCKETS, 10.0, 30.0)
@@ -220,6 +187,23 @@ CONNECTIONS_REJECTED = _counter(
     "relayd_connections_rejected_total", "Viewers that were not let in, by ending.", "reason", ENDINGS
 )
 DISCONNECTS = _counter("relayd_disconnects_total", "Connections that ended, by ending.", "reason", ENDINGS)
+RIGHTS_REQUESTS = _counter(
+    "relayd_rights_requests_total",
+    "Questions to the product's API whether a viewer may see a project, by outcome: two answers, three that are none, "
+    "`busy` (no turn in time) and `resting` (not sent, because it gives no answers at present).",
+    "outcome",
+    RIGHTS,
+)
+RIGHTS_SECONDS = _histogram(
+    "relayd_rights_request_seconds", "How long such a question took, waiting for its turn included.", DELIVERY_BUCKETS
+)
+WITHDRAWN = _counter(
+    "relayd_projects_withdrawn_total",
+    "Projects taken from live viewers because they may not see them any more (`forbidden`), or nobody can tell "
+    "(`overloaded`), by ending.",
+    "reason",
+    WITHDRAWALS,
+)
 REDIS_UP = _pulled(
     "relayd_redis_up",
     "1 while places are counted with the other relays, 0 while this one counts alone; absent where nothing is shared.",
@@ -282,6 +266,9 @@ CATALOGUE: tuple[Metric, ...] = (
     HANDSHAKE_DURATION,
     CONNECTIONS_REJECTED,
     DISCONNECTS,
+    RIGHTS_REQUESTS,
+    RIGHTS_SECONDS,
+    WITHDRAWN,
     AUTH_FAILURES,
     JWKS_AGE,
     REDIS_UP,

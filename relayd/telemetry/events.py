@@ -13,6 +13,7 @@ __all__ = [
     "JOURNAL_FAILED",
     "JOURNAL_REPLACED",
     "LOG_BROKE",
+    "RIGHTS_ENDED",
     "SOURCE_ATTACHED",
     "SOURCE_DETACHED",
     "VIEWER_ADMITTED",
@@ -29,6 +30,7 @@ JOURNAL_ATTACHED = "journal_attached"
 JOURNAL_FAILED = "journal_failed"
 JOURNAL_REPLACED = "journal_replaced"
 LOG_BROKE = "log_broke"
+RIGHTS_ENDED = "rights_ended"
 SOURCE_ATTACHED = "source_attached"
 SOURCE_DETACHED = "source_detached"
 VIEWER_ADMITTED = "viewer_admitted"
@@ -46,6 +48,7 @@ EVENTS: frozenset[str] = frozenset(
         JOURNAL_FAILED,
         JOURNAL_REPLACED,
         LOG_BROKE,
+        RIGHTS_ENDED,
         SOURCE_ATTACHED,
         SOURCE_DETACHED,
         VIEWER_ADMITTED,

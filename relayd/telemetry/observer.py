@@ -13,7 +13,7 @@ from structlog.stdlib import BoundLogger
 
 from relayd.ports import Rejected
 from relayd.protocol.disconnect import Disconnect
-from relayd.telemetry import catalogue, events
+from relayd.telemetry import catalogue, events, labels
 from relayd.telemetry.metrics import Metrics
 
 __all__ = ["TelemetryObserver"]
@@ -56,7 +56,7 @@ class TelemetryObserver:
     def rejected(self, item: Rejected) -> None:
         """Count it; the first of each reason is a warning, what follows stands in /rejected and in debug lines."""
         self._metrics.add(catalogue.REJECTED, 1, item.reason)
-        reason = item.reason if item.reason in catalogue.REASONS else catalogue.OTHER
+        reason = item.reason if item.reason in labels.REASONS else labels.OTHER
         told = reason in self._reasons_told
         self._reasons_told.add(reason)
         tell = self._log.debug if told else self._log.warning
@@ -96,6 +96,16 @@ class TelemetryObserver:
         # The ending goes last: a summary that has an `ending` or a `code` of its own must not raise.
         fields = {**_fields(summary), "ending": disconnect.label, "code": disconnect.code}
         self._log.info(events.CONNECTION_ENDED, **fields)
+
+    def rights_asked(self, outcome: str, seconds: float) -> None:
+        """Count by outcome, and take how long it took; why it failed is told by the authorizer, once."""
+        self._metrics.add(catalogue.RIGHTS_REQUESTS, 1, outcome)
+        self._metrics.observe(catalogue.RIGHTS_SECONDS, seconds)
+
+    def withdrawn(self, transport: str, disconnect: Disconnect) -> None:
+        """Count by ending; where the connection ends with it, that has its own line and count."""
+        self._metrics.add(catalogue.WITHDRAWN, 1, disconnect.label)
+        self._log.info(events.RIGHTS_ENDED, transport=transport, ending=disconnect.label)
 
     def gapped(self, cause: str) -> None:
         """Count by cause."""

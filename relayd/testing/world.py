@@ -126,6 +126,14 @@ class RecordingObserver:
         """Remember it."""
         self.told.append(("disconnected", (dict(summary), disconnect)))
 
+    def rights_asked(self, outcome: str, seconds: float) -> None:
+        """Remember it."""
+        self.told.append(("rights_asked", (outcome, seconds)))
+
+    def withdrawn(self, transport: str, disconnect: Disconnect) -> None:
+        """Remember it."""
+        self.told.append(("withdrawn", (transport, disconnect)))
+
     def gapped(self, cause: str) -> None:
         """Remember it."""
         self.told.append(("gapped", cause))

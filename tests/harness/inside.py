@@ -16,6 +16,7 @@ from relayd.app.routes import public_app
 from relayd.config import load
 from relayd.plugins import settings_of
 from relayd.ports import Closing, Ingest
+from relayd.relay.recheck import Recheck
 from relayd.web.pages import Pages
 from tests.harness.settled import Addresses, Event, Tables, write_settings
 
@@ -84,6 +85,7 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
         Pages().mount(app.router)
     listener = await listen(app, host="127.0.0.1", port=0, path="")
     work = [rooms.intake.run(rooms.position()), rooms.journaling.keeper.write(), rooms.lobby.turn()]
+    work.append(Recheck(rooms.engine).run())
     tasks = [asyncio.create_task(one) for one in work]
     try:
         async with aiohttp.ClientSession() as http:

@@ -1,12 +1,19 @@
 """One viewer's interest in one project: where it stands, and how it leaves the live ones."""
 
+from relayd.core.access import ProjectFacts, Question
 from relayd.core.channel import Passed
 from relayd.core.floor import BELOW_ALL
 from relayd.core.project import Project
 from relayd.protocol.commands import EVERYTHING
+from relayd.protocol.disconnect import Disconnect
 from relayd.relay.subscription import Subscription, Watched
 from relayd.testing.viewers import FakeEncoding
 from tests.relay.stage import Relay
+
+
+class NobodyAsks:
+    def question(self, project: ProjectFacts, *, anew: bool = False) -> Question:
+        raise AssertionError(project)
 
 
 class Follower:
@@ -15,6 +22,7 @@ class Follower:
     encoding = FakeEncoding()
 
     def __init__(self) -> None:
+        self.grant = NobodyAsks()
         self.behind: list[Subscription] = []
         self.pushed: list[bytes] = []
 
@@ -29,6 +37,9 @@ class Follower:
         """Nobody is advised here."""
 
     def stir(self, subscription: Subscription) -> None:
+        raise AssertionError(subscription)
+
+    def lose(self, subscription: Subscription, disconnect: Disconnect, sentence: str) -> None:
         raise AssertionError(subscription)
 
 

@@ -7,7 +7,8 @@ from relayd.protocol.disconnect import Disconnect
 from relayd.rabbitmq.connection import Lost
 from relayd.relay.tickets import USED
 from relayd.telemetry import catalogue
-from relayd.telemetry.catalogue import CATALOGUE, OTHER, Kind
+from relayd.telemetry.catalogue import CATALOGUE, Kind
+from relayd.telemetry.labels import OTHER
 
 
 def test_every_metric_is_listed_once() -> None:

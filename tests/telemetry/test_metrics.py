@@ -10,7 +10,7 @@ from relayd.telemetry.catalogue import CATALOGUE, Kind
 from relayd.telemetry.metrics import Metrics, _Process, reference
 from tests.harness.process import find
 
-SERIES = 200
+SERIES = 250
 """Most series of one relay, buckets left out."""
 
 

@@ -148,6 +148,27 @@ def test_a_connection_ends_in_one_line(told: Told) -> None:
     )
 
 
+def test_what_is_taken_from_a_viewer_is_counted_by_ending(told: Told) -> None:
+    """With a line, for on a socket with many projects nothing else tells of it."""
+    told.observer.withdrawn("websocket", Disconnect.FORBIDDEN)
+    told.observer.withdrawn("sse", Disconnect.OVERLOADED)
+    assert 1 == told.value("relayd_projects_withdrawn_total", reason="forbidden")
+    assert 1 == told.value("relayd_projects_withdrawn_total", reason="overloaded")
+    assert [("rights_ended", "websocket", "forbidden"), ("rights_ended", "sse", "overloaded")] == [
+        (line["event"], line["transport"], line["ending"]) for line in told.lines()
+    ]
+
+
+def test_questions_of_rights_are_counted_by_outcome(told: Told) -> None:
+    """No line for any of them: each viewer costs one again and again."""
+    for outcome in ("granted", "timeout", "a stranger's"):
+        told.observer.rights_asked(outcome, 0.5)
+    for outcome in ("granted", "timeout", "other"):
+        assert 1 == told.value("relayd_rights_requests_total", outcome=outcome)
+    assert 1.5 == told.value("relayd_rights_request_seconds_sum")
+    assert [] == told.lines()
+
+
 def test_gaps_are_counted_by_cause(told: Told) -> None:
     """A cause that nobody foresaw, too."""
     told.observer.gapped("below_floor")

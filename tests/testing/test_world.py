@@ -96,6 +96,8 @@ def test_an_observer_remembers_everything_in_order() -> None:
     observer.admitted("fake", 0.5)
     observer.refused("fake", Disconnect.FORBIDDEN, "forbidden")
     observer.disconnected({"user": "ada"}, Disconnect.NORMAL)
+    observer.rights_asked("granted", 0.5)
+    observer.withdrawn("fake", Disconnect.FORBIDDEN)
     observer.gapped("lagged")
     observer.broke("truncated")
     observer.committed(events=1, seconds=0.1)
@@ -111,6 +113,8 @@ def test_an_observer_remembers_everything_in_order() -> None:
         ("admitted", ("fake", 0.5)),
         ("refused", ("fake", Disconnect.FORBIDDEN, "forbidden")),
         ("disconnected", ({"user": "ada"}, Disconnect.NORMAL)),
+        ("rights_asked", ("granted", 0.5)),
+        ("withdrawn", ("fake", Disconnect.FORBIDDEN)),
         ("gapped", "lagged"),
         ("broke", "truncated"),
         ("committed", (1, 0.1)),
