@@ -31,7 +31,7 @@ def test_a_built_in_comes_through_the_same_door() -> None:
     """The name of the entry point is all that is known of it."""
     assert ClaimsAuthorizer is plugins.find(plugins.AUTHORIZERS, "claims")
     assert ClaimsSettings is plugins.settings_of(plugins.AUTHORIZERS, "claims")
-    assert {"claims", "ownership"} <= set(plugins.names(plugins.AUTHORIZERS))
+    assert {"claims", "http", "ownership"} <= set(plugins.names(plugins.AUTHORIZERS))
 
 
 def test_a_stranger_s_plug_in(site: Path) -> None:
@@ -45,7 +45,9 @@ def test_a_stranger_s_plug_in(site: Path) -> None:
 
 def test_a_name_that_nobody_has() -> None:
     """The error lists what there is, or says that there is nothing."""
-    with pytest.raises(plugins.PluginError, match='there is no authorizer "claim"; installed are: claims, ownership'):
+    with pytest.raises(
+        plugins.PluginError, match='there is no authorizer "claim"; installed are: claims, http, ownership'
+    ):
         plugins.find(plugins.AUTHORIZERS, "claim")
     with pytest.raises(plugins.PluginError, match='there is no nothing "x"; installed are: none'):
         plugins.find("relayd.nothings", "x")

@@ -10,6 +10,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "relayd.transports",
         "relayd.api",
         "relayd.identity.fetch",
+        "relayd.identity.product",
         "relayd.client",
         "relayd.web",
         # Where transports and API, which are strangers, come onto one application and one port.
@@ -37,6 +38,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "relayd.transports",
         "relayd.api",
         "relayd.identity.fetch",
+        "relayd.identity.product",
         "relayd.client",
         "relayd.rabbitmq",
         "relayd.worker",

@@ -1,0 +1,90 @@
+"""The product's own API on the loopback: says who may see what, or does what APIs should not do, and remembers all."""
+
+import asyncio
+import ssl
+from typing import NamedTuple, Self
+
+from aiohttp import web
+
+from tests.harness.process import free_port
+
+__all__ = ["Asked", "ProductApi"]
+
+
+class Asked(NamedTuple):
+    """One question as it came."""
+
+    project_id: str
+    token: str
+    target: str
+    """Path and query as they were sent."""
+    headers: dict[str, str]
+
+
+class ProductApi:
+    """An API that grants what the test has not decided otherwise, by (token, project), by project, or for all."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        """Choose a port."""
+        self.asked: list[Asked] = []
+        self.decisions: dict[str | tuple[str, str], int] = {}
+        """Project, or token and project → status."""
+        self.status = 200
+        self.body = b'{"access": true}'
+        self.headers: dict[str, str] = {}
+        self.under_way = 0
+        self.most_at_once = 0
+        self.port = free_port()
+        self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{self.address}/projects/{{project_id}}/access?from=relayd"
+        self._go = asyncio.Event()
+        self._go.set()
+        self._tls = tls
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen."""
+        app = web.Application()
+        app.router.add_get("/projects/{project_id}/access", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True).start()
+
+    async def stop(self) -> None:
+        """Be gone."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def hang(self) -> None:
+        """Answer nobody from now on, and keep those who ask waiting."""
+        self._go.clear()
+
+    def go_on(self) -> None:
+        """Answer again, and those who wait."""
+        self._go.set()
+
+    def projects(self) -> list[str]:
+        """Return which projects were asked for, in order."""
+        return [asked.project_id for asked in self.asked]
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        assert scheme == "Bearer"
+        project_id = request.match_info["project_id"]
+        self.asked.append(Asked(project_id, token, request.raw_path, dict(request.headers)))
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        try:
+            await self._go.wait()
+        finally:
+            self.under_way -= 1
+        status = self.decisions.get((token, project_id), self.decisions.get(project_id, self.status))
+        return web.Response(status=status, body=b"" if status == 204 else self.body, headers=self.headers)
