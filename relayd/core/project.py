@@ -74,7 +74,7 @@ def started(state: Snapshot, message: ProjectStarted, _: float) -> None:
         description=cut(message.description) or state.description,
         project_type=cut(message.project_type) or state.project_type,
         # Whoever publishes a second start must not take a project over.
-        owner=state.owner or short(message.owner),
+        owner=state.owner if state.owner or state.team else short(message.owner),
         team=state.team if state.owner or state.team else short(message.team),
         started_at=message.timestamp,
         estimated_duration_seconds=message.estimated_duration_seconds,

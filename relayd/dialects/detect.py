@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from relayd.dialects.belonging import adopt_owner
 from relayd.dialects.delivery import CANARY_HEADER, Claimant, Delivery, Dialect, Item, Reason
 
 __all__ = ["DIALECT_HEADER", "MAX_BODY_BYTES", "Detector"]
@@ -41,13 +42,14 @@ class Detector:
             detail = f"a body of {len(delivery.body)} bytes; {MAX_BODY_BYTES} are the most, send several"
             return [rejected(delivery, Reason.BODY_TOO_LARGE, detail, delivery.body)]
         named = delivery.headers.get(DIALECT_HEADER)
-        if named is None:
-            return self._claimed(delivery).feed(delivery)
-        dialect = self._dialects.get(str(named))
+        dialect = self._claimed(delivery) if named is None else self._dialects.get(str(named))
         if dialect is None:
             detail = f"{DIALECT_HEADER}: {str(named)[:60]!r} is not in use here; there is {', '.join(self._dialects)}"
             return [rejected(delivery, Reason.UNKNOWN_DIALECT, detail, delivery.body)]
-        return dialect.feed(delivery)
+        items = dialect.feed(delivery)
+        if delivery.headers:
+            adopt_owner(items, delivery.headers)
+        return items
 
     def _claimed(self, delivery: Delivery) -> Dialect:
         """Return the first dialect that knows the delivery for its own."""

@@ -357,6 +357,12 @@ def test_a_team_is_not_added_by_a_second_start() -> None:
     assert ("ada", None) == (state.owner, state.team)
 
 
+def test_an_owner_is_not_added_by_a_second_start() -> None:
+    """Nor himself to a project that is a team's."""
+    state = folded(started(team="blue"), started(owner="mallory"), started(owner="mallory", team="red"))
+    assert (None, "blue") == (state.owner, state.team)
+
+
 def recorded(project: Project[str], *messages: Message) -> list[Entry]:
     """Record messages at offsets from 10 on, and return their entries."""
     said = [(message, entry(offset, message)) for offset, message in enumerate(messages, 10)]
