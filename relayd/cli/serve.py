@@ -13,6 +13,7 @@ from relayd.config.checks import ticket_warning
 from relayd.config.settings import Auth
 from relayd.identity.jwks import KeySet
 from relayd.identity.keys import BadKey, FixedKeys, KeyRing
+from relayd.plugins import PluginError
 
 __all__ = ["check_config", "serve"]
 
@@ -33,6 +34,7 @@ def check_config(
     """Print every problem of a configuration on its own line, or a summary when there is none."""
     settings = read_config(file or config)
     keys = written_keys(settings)
+    make_authorizers(settings)
     for sentence in keys.left_out if keys else ():
         typer.echo(f"auth.jwks: {sentence}; it is left out", err=True)
     if warning := ticket_warning(settings):
@@ -53,6 +55,17 @@ def written_keys(config: Config) -> KeySet | None:
         raise CommandFailed(Exit.CONFIG, str(error)) from error
 
 
+def make_authorizers(config: Config) -> None:
+    """Make them as the relay would, to find out what only they look at; raises CommandFailed."""
+    # As in `serve`.
+    from relayd.app.settings import authorizers_of  # noqa: PLC0415
+
+    try:
+        authorizers_of(config)
+    except PluginError as error:
+        raise CommandFailed(Exit.CONFIG, str(error)) from error
+
+
 def summary(config: Config) -> str:
     """Return what a relay with this configuration would do, in one line and without secrets."""
     server, admin = config.server, config.admin
@@ -62,6 +75,7 @@ def summary(config: Config) -> str:
         f"events from {config.source.use}",
         f"journal {config.journal.path or 'none'}",
         f"tokens {tokens(config.auth)}",
+        f"rights by {' '.join(config.auth.authorizers)}",
         f"transports {' '.join(config.transports.use)}",
         f"dialects {' '.join(config.dialects.use)}",
         f"places counted in {config.presence.use}",

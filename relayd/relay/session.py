@@ -146,10 +146,11 @@ class Session:
         """Go on without a project that the viewer may not see any more; a socket for one ends with it."""
         if not self.many:
             self.close(disconnect, sentence)
-        elif self.unsubscribe(subscription.project.id):
-            told = Notice(code=disconnect.name, project_id=subscription.project.id, detail=sentence)
-            # Whatever the buffer holds: this is no advice, for nothing else will show that no more comes.
-            self.wire.write(self.encoding.say(msgspec.json.encode(told)))
+            return
+        self.unsubscribe(subscription.project.id)
+        told = Notice(code=disconnect.name, project_id=subscription.project.id, detail=sentence)
+        # Whatever the buffer holds: this is no advice, for nothing else will show that no more comes.
+        self.wire.write(self.encoding.say(msgspec.json.encode(told)))
 
     async def _catch_up(self) -> None:
         try:

@@ -11,7 +11,7 @@ import pytest
 
 from relayd.cli import main
 
-__all__ = ["SECRET", "Child", "Said", "relayd", "run", "write_config"]
+__all__ = ["KEYS", "SECRET", "Child", "Said", "relayd", "run", "write_config"]
 
 SECRET = "a-secret-of-32-bytes-for-the-tests!"
 

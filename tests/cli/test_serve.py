@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commanding import SECRET, relayd, write_config
+from tests.cli.commanding import KEYS, SECRET, relayd, write_config
 from tests.harness.pairs import pair
 
 
@@ -45,6 +45,41 @@ async def test_keys_are_looked_at_and_nobody_is_asked(tmp_path: Path, capsys: py
     nonsense = '[{ algorithm = "ES256", key = "-----BEGIN PUBLIC KEY-----" }]'
     said = await relayd("check-config", write_config(tmp_path, keys=nonsense), capsys=capsys)
     assert (78, "relayd: Key(id='', algorithm='ES256') is no key for ES256\n") == (said.status, said.err)
+
+
+async def test_who_is_asked_for_rights_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody is asked; an address that would give viewers' tokens away is refused, with the mend."""
+    keys = f'{KEYS}\nauthorizers = ["claims", "http"]'
+    url = "//api.example/{project_id}"
+    for settings, status, sentence in (
+        (f'url = "https:{url}"', 0, ""),
+        (f'url = "http:{url}"\ninsecure = true', 0, ""),
+        ('url = "http://127.0.0.1:1/{project_id}"', 0, ""),
+        (
+            f'url = "http:{url}"',
+            78,
+            "relayd: authorizers.http: url: must begin with https://: over http anybody on the",
+        ),
+        ("", 78, "relayd: authorizers.http.url: is required"),
+        (f'url = "https:{url}"\ntimeout = 1', 78, "relayd: authorizers.http.timeout: unknown key; did you mean `aut"),
+        (
+            f'url = "https:{url}"\nsecret = "{SECRET[:31]}"',
+            78,
+            "relayd: authorizers.http: secret: must have at least 32",
+        ),
+        (
+            f'url = "https:{url}"\nca_file = "/nowhere"',
+            78,
+            "relayd: authorizers.http: ca_file: /nowhere can't be used: ",
+        ),
+    ):
+        path = write_config(tmp_path, f"[authorizers.http]\n{settings}\n", keys=keys)
+        said = await relayd("check-config", path, capsys=capsys)
+        assert status == said.status, said
+        assert said.err.startswith(sentence), said.err
+        assert ("rights by claims http, " in said.out) == (status == 0)
+        assert ("set insecure = true" in said.err) == ("over http" in sentence)
+        assert SECRET[:31] not in said.err
 
 
 async def test_keys_that_are_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

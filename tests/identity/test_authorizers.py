@@ -3,6 +3,7 @@ import pytest
 from relayd.core.access import Decision, ProjectFacts, Question, Viewer
 from relayd.identity.authorizers import ClaimsAuthorizer, OwnershipAuthorizer
 from relayd.identity.settings import ClaimsSettings, OwnershipSettings
+from relayd.testing.authorizer_contract import AuthorizerContract
 
 CLAIMS = ClaimsAuthorizer(ClaimsSettings())
 OWNERSHIP = OwnershipAuthorizer(OwnershipSettings())
@@ -90,3 +91,31 @@ async def test_teams_can_be_left_out() -> None:
 def test_their_names_are_those_they_are_asked_for_by() -> None:
     """`auth.authorizers` lists them."""
     assert ("claims", "ownership") == (CLAIMS.name, OWNERSHIP.name)
+
+
+class TestClaims(AuthorizerContract):
+    @pytest.fixture
+    def authorizer(self) -> ClaimsAuthorizer:
+        return CLAIMS
+
+    @pytest.fixture
+    def granted(self) -> Question:
+        return may(viewer(projects={"p-1"}), facts())
+
+    @pytest.fixture
+    def denied(self) -> Question:
+        return may(viewer(projects={"p-2"}), facts())
+
+
+class TestOwnership(AuthorizerContract):
+    @pytest.fixture
+    def authorizer(self) -> OwnershipAuthorizer:
+        return OWNERSHIP
+
+    @pytest.fixture
+    def granted(self) -> Question:
+        return may(viewer(), facts(owner="ada"))
+
+    @pytest.fixture
+    def denied(self) -> Question:
+        return may(viewer(), facts(owner="bob"))

@@ -13,6 +13,7 @@ from relayd.identity.callout import HttpAuthorizer
 from relayd.identity.circuit import Circuit
 from relayd.identity.settings import HttpSettings
 from relayd.ports import Authorizer, Closing, Reporting
+from relayd.testing.authorizer_contract import AuthorizerContract
 from relayd.testing.world import RecordingObserver
 from tests.harness.follower import until, until_true
 from tests.harness.product import ProductApi
@@ -41,6 +42,24 @@ async def asking(api: ProductApi, **settings: Any) -> AsyncGenerator[tuple[HttpA
 def outcomes(observer: RecordingObserver) -> list[str]:
     """Return what came of each question that was told."""
     return [str(outcome) for outcome, _ in observer.of("rights_asked")]
+
+
+class TestHttp(AuthorizerContract):
+    @pytest.fixture
+    async def authorizer(self) -> AsyncGenerator[HttpAuthorizer]:
+        """Give one whose API grants one thing."""
+        async with ProductApi() as api, asking(api) as (authorizer, _):
+            api.status = 404
+            api.decisions["ada", "p"] = 200
+            yield authorizer
+
+    @pytest.fixture
+    def granted(self) -> Question:
+        return may()
+
+    @pytest.fixture
+    def denied(self) -> Question:
+        return may("q")
 
 
 async def test_it_is_what_a_relay_asks() -> None:

@@ -1,9 +1,13 @@
 import hashlib
 import hmac
+import re
+import time
+from pathlib import Path
 from typing import Any
 
 from relayd.identity.signature import HEADER, signature
 
+ROOT = Path(__file__).parents[2]
 SECRET = b"0123456789abcdef0123456789abcdef"
 SIGNED: dict[str, Any] = {
     "at": 1_700_000_000,
@@ -33,3 +37,20 @@ def test_each_part_is_signed() -> None:
     signed = {signature(SECRET, **{**SIGNED, **other}) for other in ({}, *others)}
     signed.add(signature(SECRET[::-1], **SIGNED))
     assert 6 == len({value.partition(",")[2] for value in signed})
+
+
+def test_the_snippet_for_apis_is_right() -> None:
+    """docs/operate.md shows how it is checked; an old one, another address, method, token or secret is none."""
+    page = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
+    (snippet,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "asked_by_relayd" in block]
+    there: dict[str, Any] = {}
+    exec(snippet, there)  # noqa: S102 - our own page
+    check = there["asked_by_relayd"]
+    now = int(time.time())
+    asked = ("GET", "/projects/p-1/access?x=1", "eyJ.a.b")
+    header = signature(SECRET, **{**SIGNED, "at": now})
+    assert check(SECRET, header, *asked)
+    assert not check(SECRET[::-1], header, *asked)
+    assert not check(SECRET, signature(SECRET, **{**SIGNED, "at": now - 61}), *asked)
+    for number, other in enumerate(("POST", "/projects/p-2/access?x=1", "eyJ.a.c")):
+        assert not check(SECRET, header, *(other if number == place else part for place, part in enumerate(asked)))

@@ -357,7 +357,11 @@ async def test_an_unsubscribed_project_falls_silent(relay: InsideRelay) -> None:
         ({"type": "subscribe", "project_id": "hers"}, "FORBIDDEN", "you may not see this project; ask its owner"),
         ({"type": "subscribe", "project_id": "mine"}, "BAD_REQUEST", "subscribed already; unsubscribe first"),
         ({"type": "subscribe", "project_id": "ours"}, "TOO_MANY_CONNECTIONS", "2 subscriptions are the most"),
-        ({"type": "subscribe", "project_id": "nobodys"}, "OVERLOADED", "whose project this is has not been published"),
+        (
+            {"type": "subscribe", "project_id": "nobodys"},
+            "OVERLOADED",
+            "whether you may see this project can't be told",
+        ),
         ({"type": "filter", "filter": {}}, "NOT_SUBSCRIBED", "name the `project_id` of a subscription"),
     ],
 )
