@@ -6,7 +6,7 @@ __all__ = ["Governor", "Pace", "TokenBucket"]
 
 
 class Pace(Struct, frozen=True):
-    """Frames a second, and how many may leave at once after a quiet time."""
+    """So many a second, and how many at once after a quiet time."""
 
     rate: float
     burst: float
