@@ -15,11 +15,13 @@ from relayd.telemetry.labels import (
     DETACHMENTS,
     ENDINGS,
     GAP_CAUSES,
+    LIMITS,
     MISSES,
     OTHER,
     REASONS,
     RIGHTS,
     STATUSES,
+    TRANSPORT,
     TYPES,
     WITHDRAWALS,
 )
@@ -55,6 +57,8 @@ __all__ = [
     "JOURNAL_EVENTS",
     "JWKS_AGE",
     "LAST_DELIVERY",
+    "LIMITS_MET",
+    "MEMORY_SHORT",
     "PROJECTS",
     "RECONNECTS",
     "REDACTIONS",
@@ -67,7 +71,6 @@ __all__ = [
     "STREAM_LAG",
     "TASKS",
     "TIMELINE_BYTES",
-    "TRANSPORT",
     "TRUNCATIONS",
     "WITHDRAWN",
     "Kind",
@@ -95,7 +98,6 @@ class Metric(Struct, frozen=True, kw_only=True):
     buckets: tuple[float, ...] = ()
 
 
-TRANSPORT = "transport"
 DELIVERY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """The second that the delivery objective is about must be a bound, else its ratio would be a guess."""
 CANARY_BUCKETS = (*DELIVERY_BUCKETS, 10.0, 30.0)
@@ -214,6 +216,15 @@ AUTH_FAILURES = _counter(
     "reason",
     AUTH_REASONS,
 )
+LIMITS_MET = _counter(
+    "relayd_limits_met_total",
+    "Times that somebody was refused for a limit; docs/operate.md lists them.",
+    "reason",
+    LIMITS,
+)
+MEMORY_SHORT = _pulled(
+    "relayd_memory_short", "1 while nobody new is let in for want of memory, else 0; absent without a bound."
+)
 JWKS_AGE = _pulled(
     "relayd_jwks_age_seconds",
     "Since the issuer's keys were read, or were first to be; absent without auth.jwks.url.",
@@ -269,6 +280,8 @@ CATALOGUE: tuple[Metric, ...] = (
     RIGHTS_REQUESTS,
     RIGHTS_SECONDS,
     WITHDRAWN,
+    LIMITS_MET,
+    MEMORY_SHORT,
     AUTH_FAILURES,
     JWKS_AGE,
     REDIS_UP,

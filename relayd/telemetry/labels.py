@@ -11,11 +11,13 @@ __all__ = [
     "DETACHMENTS",
     "ENDINGS",
     "GAP_CAUSES",
+    "LIMITS",
     "MISSES",
     "OTHER",
     "REASONS",
     "RIGHTS",
     "STATUSES",
+    "TRANSPORT",
     "TYPES",
     "WITHDRAWALS",
 ]
@@ -23,6 +25,7 @@ __all__ = [
 OTHER = "other"
 """The value of every label that was given something outside its set."""
 
+TRANSPORT = "transport"
 TYPES = (*(kind.__struct_config__.tag for kind in get_args(Event)), OTHER)
 ENDINGS = (*(disconnect.label for disconnect in Disconnect), OTHER)
 REASONS = (*(reason.value for reason in Reason), OTHER)
@@ -49,6 +52,18 @@ AUTH_REASONS = (
     "forbidden",
     OTHER,
 )
+LIMITS = (
+    "user_limit",
+    "node_full",
+    "memory",
+    "project_full",
+    "rate",
+    "publish_rate",
+    "failed_logins",
+    "subscriptions",
+    OTHER,
+)
+"""What a refusal says is its reason, where that is a limit."""
 GAP_CAUSES = (
     "other_log",
     "other_event",

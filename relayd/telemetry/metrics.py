@@ -15,8 +15,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from relayd.telemetry.catalogue import BUILD_INFO, CATALOGUE, TRANSPORT, Kind, Metric
-from relayd.telemetry.labels import OTHER
+from relayd.telemetry.catalogue import BUILD_INFO, CATALOGUE, Kind, Metric
+from relayd.telemetry.labels import OTHER, TRANSPORT
 
 __all__ = ["Metrics", "Pulled", "reference"]
 

@@ -84,11 +84,15 @@ class TelemetryObserver:
         self._log.debug(events.VIEWER_ADMITTED, transport=transport, seconds=round(seconds, 6))
 
     def refused(self, transport: str, disconnect: Disconnect, reason: str) -> None:
-        """Count by ending, and by reason where token or rights were at fault."""
+        """Count by ending, and by reason where token, rights or a limit were at fault."""
         self._metrics.add(catalogue.CONNECTIONS_REJECTED, 1, disconnect.label)
         if disconnect in REFUSED_FOR_RIGHTS:
             self._metrics.add(catalogue.AUTH_FAILURES, 1, reason)
-        self._log.info(events.CONNECTION_REFUSED, transport=transport, ending=disconnect.label, reason=reason)
+        if reason in labels.LIMITS:
+            self._metrics.add(catalogue.LIMITS_MET, 1, reason)
+        # Whoever asks too often is named once in a while; to name each time would be its flood in our log.
+        tell = self._log.debug if disconnect is Disconnect.RATE_EXCEEDED else self._log.info
+        tell(events.CONNECTION_REFUSED, transport=transport, ending=disconnect.label, reason=reason)
 
     def disconnected(self, summary: Mapping[str, Any], disconnect: Disconnect) -> None:
         """Write the connection's one line."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from relayd.telemetry.catalogue import CATALOGUE, TRANSPORT, Kind
+from relayd.telemetry.catalogue import CATALOGUE, Kind
+from relayd.telemetry.labels import TRANSPORT
 from relayd.telemetry.metrics import Metrics
 from tests.harness.process import find
 

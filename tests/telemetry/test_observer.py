@@ -126,6 +126,22 @@ def test_a_refusal_is_counted_by_ending(told: Told) -> None:
     assert line["reason"] == "user_limit"
 
 
+def test_a_limit_that_was_met_is_counted_by_name(told: Told) -> None:
+    """Beside the ending, which several limits share; what is no limit is not counted there."""
+    told.observer.refused("sse", Disconnect.OVERLOADED, "project_full")
+    told.observer.refused("sse", Disconnect.OVERLOADED, "owner_unknown")
+    assert told.value("relayd_limits_met_total", reason="project_full") == 1
+    assert told.value("relayd_limits_met_total", reason="other") == 0
+    assert told.value("relayd_connections_rejected_total", reason="overloaded") == 2
+
+
+def test_a_flood_of_requests_is_no_flood_of_lines(told: Told) -> None:
+    """Whoever asks too often is counted each time, and named elsewhere."""
+    told.observer.refused("http", Disconnect.RATE_EXCEEDED, "rate")
+    assert told.value("relayd_limits_met_total", reason="rate") == 1
+    assert told.lines() == []
+
+
 @pytest.mark.parametrize("disconnect", [Disconnect.AUTH_FAILED, Disconnect.TOKEN_EXPIRED, Disconnect.FORBIDDEN])
 def test_a_refusal_for_token_or_rights_is_counted_by_reason(told: Told, disconnect: Disconnect) -> None:
     """The stranger is not told which it was; the operator is."""
