@@ -8,6 +8,7 @@ from relayd import __version__
 from relayd.app import gauges
 from relayd.app.clock import SystemClock
 from relayd.app.journaling import Journaling, journaling
+from relayd.app.memory import Headroom
 from relayd.app.settings import (
     authorizers_of,
     detector_of,
@@ -62,6 +63,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     journaling: Journaling
     intake: Intake
     admission: Admission
+    headroom: Headroom
     lobby: Lobby
     origins: Origins
     proxies: Proxies
@@ -105,10 +107,14 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         freshness=Freshness(source, log, clock),
     )
     gauges.register(metrics, engine, journal)
-    admission = Admission(engine, Tickets(sealer_of(config), one_use_of(presence), clock))
+    headroom = Headroom(config.server.max_memory_mib, clock)
+    tickets = Tickets(sealer_of(config), one_use_of(presence), clock)
+    admission = Admission(engine, tickets, memory_short=headroom.short)
     health = Health(clock, lag=loop_lag.lag)
     add_checks(health, source, journal, admission)
     health.add("keys", published.trouble)
+    health.add("memory", headroom.trouble)
+    metrics.pull(catalogue.MEMORY_SHORT.name, headroom.gauge)
     metrics.pull(catalogue.JWKS_AGE.name, published.age)
     if isinstance(presence, Shared):
         health.note("presence", lambda: presence.trouble)
@@ -125,6 +131,7 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         journaling=journal,
         intake=Intake(engine, detector, journal.keeper, redactor_of(config)),
         admission=admission,
+        headroom=headroom,
         lobby=Lobby(engine),
         origins=Origins(config.server.origins),
         proxies=Proxies(config.server.trusted_proxies),
@@ -162,6 +169,7 @@ def apply(rooms: Rooms, config: Config) -> None:
     engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
     rooms.intake.redactor = redactor_of(config)
     rooms.admission.tickets.sealer = sealer_of(config)
+    rooms.headroom.limit = config.server.max_memory_mib
     rooms.presence.limit = limits.connections_per_user
     rooms.origins.allowed = frozenset(config.server.origins)
     rooms.proxies.trust(config.server.trusted_proxies)

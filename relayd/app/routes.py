@@ -42,14 +42,26 @@ def public_app(
             # What is asked or published now may not be answered any more.
             raise Refused(Disconnect.RESTARTING, "this relay is restarting; try again", "draining")
 
-    def authenticate(request: web.Request) -> Proof:
+    def known(request: web.Request) -> Proof:
         stay_open()
-        return admission.prove(asking.token(request))
+        return admission.prove(asking.token(request), remote=request.remote or "")
+
+    def authenticate(request: web.Request) -> Proof:
+        proof = known(request)
+        admission.restraint.request(proof.viewer.user)
+        return proof
+
+    def authenticate_worker(request: web.Request) -> Proof:
+        proof = known(request)
+        admission.restraint.publish(proof.viewer.user)
+        return proof
 
     def prove(request: web.Request) -> Proof:
         stay_open()
         # A token that stands in an address is not worth a ticket any more.
-        return admission.prove(asking.bearer(request))
+        proof = admission.prove(asking.bearer(request), remote=request.remote or "")
+        admission.restraint.request(proof.viewer.user)
+        return proof
 
     refusals = Refusals(admission)
     app = web.Application(
@@ -63,7 +75,7 @@ def public_app(
     rooms += [ProjectsApi(admission, authenticate), ViewersApi(admission, authenticate)]
     rooms.append(TicketsApi(admission.tickets, prove, foreign))
     if ingest is not None:
-        rooms.append(IngestApi(ingest, authenticate, clock))
+        rooms.append(IngestApi(ingest, authenticate_worker, clock))
     for prefix in ALIASES if aliases else ("",):
         for room in rooms:
             room.mount(app.router, prefix)

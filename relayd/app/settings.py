@@ -62,9 +62,18 @@ def limits_of(config: Config) -> Limits:
     return Limits(
         connections_per_user=limits.connections_per_user,
         max_connections=connections(server.max_connections),
+        admissions=Pace(rate=admissions, burst=admissions) if (admissions := server.admissions_per_second) else None,
         max_subscriptions=limits.max_subscriptions,
         inbound=Pace(rate=limits.frames_per_second, burst=limits.frame_burst),
         outbound=Pace(rate=limits.pace_per_second, burst=limits.pace_burst),
+        requests=Pace(
+            rate=limits.requests_per_second,
+            # Whoever may have so many connections can open them all at once.
+            burst=max(limits.request_burst, limits.connections_per_user),
+        ),
+        publishes=Pace(rate=limits.publishes_per_second, burst=limits.publish_burst),
+        failed_logins=Pace(rate=limits.failed_logins_per_minute / 60, burst=limits.failed_logins_per_minute),
+        viewers_per_project=limits.viewers_per_project,
         max_backlog=limits.max_backlog,
         tail=limits.tail,
         max_tail=limits.max_tail,

@@ -6,8 +6,9 @@ from pydantic import BaseModel
 
 from relayd.config.choices import Source
 from relayd.config.keys import Jwks
+from relayd.config.limits import Limits
 from relayd.config.mistakes import Mistakes
-from relayd.config.settings import Admin, Auth, Config, Journal, Limits, Server
+from relayd.config.settings import Admin, Auth, Config, Journal, Server
 from relayd.config.values import is_loopback
 
 __all__ = ["check", "ticket_warning"]

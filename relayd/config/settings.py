@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from relayd.config.choices import Dialects, Presence, Source, Transports
 from relayd.config.keys import Jwks, Key, Tickets
+from relayd.config.limits import Limits
 from relayd.config.redaction import Redaction
 from relayd.config.table import Table
 from relayd.config.values import Names, Network, Origin, Port, SocketPath
@@ -20,7 +21,6 @@ __all__ = [
     "Auth",
     "Config",
     "Journal",
-    "Limits",
     "Memory",
     "Server",
     "Telemetry",
@@ -84,6 +84,21 @@ class Server(Table):
         le=1_000_000,
         description="Connections over all users on this process; those beyond are told to retry. Keep it below the "
         "limit of open files, beyond which nobody can be told anything.",
+    )
+    admissions_per_second: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Handshakes and polls each second over all users, for an authorizer or a Redis that can't take "
+        "more; those beyond are told to retry, and a proxy asks a peer. 0: as many as come, a few in each turn of the "
+        "event loop, so that whoever is there goes on hearing.",
+    )
+    max_memory_mib: int = Field(
+        default=0,
+        ge=0,
+        le=1_048_576,
+        description="Resident MiB of this process above which nobody new is let in until it is below 95 % of that; who "
+        "is there stays. 0: no bound. Set it below what the service manager lets the unit have (MemoryMax).",
     )
     dashboard: bool = Field(
         default=True, description="Serve the dashboard at `/`, and what it is made of at `/assets/`."
@@ -154,49 +169,6 @@ class Auth(Table):
         le=604_800,
         description="Seconds that a live viewer stays while that can't be told, because whoever is asked is away; then "
         "it is sent to come back.",
-    )
-
-
-class Limits(Table):
-    """What one user and one connection may take."""
-
-    connections_per_user: int = Field(
-        default=5,
-        ge=1,
-        le=1_000,
-        description="Concurrent connections of one user over all transports; the next is refused with 4429.",
-    )
-    frames_per_second: float = Field(
-        default=100,
-        gt=0,
-        le=10_000,
-        description="Frames a viewer may send each second, pings included; beyond it ends with 4430.",
-    )
-    frame_burst: int = Field(
-        default=100, ge=1, le=100_000, description="Frames a viewer may send at once after a quiet time."
-    )
-    pace_per_second: float = Field(
-        default=100,
-        gt=0,
-        le=1_000,
-        description="Live frames sent to one viewer each second; what comes faster travels together.",
-    )
-    pace_burst: int = Field(
-        default=10, ge=1, le=1_000, description="Live frames that may leave at once after a quiet time."
-    )
-    max_subscriptions: int = Field(default=100, ge=1, le=10_000, description="Projects on one multi-project socket.")
-    max_backlog: int = Field(
-        default=10_000,
-        ge=1,
-        le=10_000_000,
-        description="Events a viewer may be behind before it is told of a gap and set near the head, so that a slow "
-        "reader does not read the past for ever.",
-    )
-    tail: int = Field(
-        default=100, ge=0, le=100_000, description="Events of history for a viewer that comes without a cursor."
-    )
-    max_tail: int = Field(
-        default=1_000, ge=0, le=100_000, description="Most events of history that a viewer may ask for."
     )
 
 

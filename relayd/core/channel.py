@@ -69,6 +69,10 @@ class Channel(Generic[Member]):
         """Iterate over a copy of all members, wherever they stand."""
         return iter([*self._group_of, *self.alone, *self.behind])
 
+    def __len__(self) -> int:
+        """Return how many watch, wherever they stand."""
+        return len(self._group_of) + len(self.alone) + len(self.behind)
+
     def __bool__(self) -> bool:
         """Tell whether anybody watches."""
         return bool(self._groups or self.alone or self.behind)

@@ -4,7 +4,6 @@ Who comes in: token, project, place, in this order, the cheap refusals first.
 A transport gets sessions from here and from nowhere else, so it cannot skip a step.
 """
 
-import asyncio
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,6 @@ from msgspec import Struct
 
 from relayd.core.access import Decision, ProjectFacts, Question, Viewer
 from relayd.core.floor import Verdict
-from relayd.core.patience import Patience
 from relayd.ports import AuthFailed, Holder, JournalError, NoKeys, NoPlace, Opened, Ticket, TokenVerifier
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BadCursorError
@@ -22,8 +20,9 @@ from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import PROJECT_ID
 from relayd.relay.engine import Engine
 from relayd.relay.opening import judge
-from relayd.relay.refusal import NOT_VALID, Refused, judging
-from relayd.relay.subscription import Watched
+from relayd.relay.refusal import NOT_VALID, Refused
+from relayd.relay.restraint import Restraint
+from relayd.relay.subscription import Watched, refuse_beyond
 from relayd.relay.tickets import Tickets
 
 __all__ = ["EXPIRED", "NOT_VALID", "Admission", "Grant", "Handshake", "Proof", "public"]
@@ -139,24 +138,36 @@ class Grant:
 class Admission:
     """Lets viewers in, or says why not."""
 
-    def __init__(self, engine: Engine, tickets: Tickets) -> None:
+    def __init__(self, engine: Engine, tickets: Tickets, *, memory_short: Callable[[], bool] = lambda: False) -> None:
         """Admit to an engine, by token or by ticket."""
         self.engine = engine
         self.tickets = tickets
+        self._memory_short = memory_short
         self.draining = False
-        self._patience = Patience()
+        self._at_door = 0
+        self.restraint = Restraint(engine)
 
     async def open_doors(self, transport: str, *, counts: Callable[[], Mapping[str, int]]) -> None:
         """Let in a few at a time, and nobody when the node can't take more; raises Refused."""
-        self._look(transport, counts())
+        self._look(transport, counts(), waiting=self._at_door)
+        with self.reading(transport):
+            self.restraint.come()
         # Behind what costs nothing to refuse, and before all that costs something.
-        await self.engine.turnstile.enter()
+        self._at_door += 1
+        try:
+            await self.engine.turnstile.enter()
+        finally:
+            self._at_door -= 1
         self._look(transport, counts())
 
-    def _look(self, transport: str, counts: Mapping[str, int]) -> None:
+    def _look(self, transport: str, counts: Mapping[str, int], *, waiting: int = 0) -> None:
         if self.draining:
             raise self._refused(transport, Disconnect.RESTARTING, "this relay is restarting; try again", "draining")
-        if sum(counts.values()) >= self.engine.limits.max_connections:
+        if self._memory_short():
+            sentence = "this relay has no memory for more viewers; try again"
+            raise self._refused(transport, Disconnect.OVERLOADED, sentence, "memory")
+        # Those who wait at the door hold a socket, too.
+        if sum(counts.values()) + waiting >= self.engine.limits.max_connections:
             sentence = "this relay is full; try again"
             raise self._refused(transport, Disconnect.OVERLOADED, sentence, "node_full")
 
@@ -168,7 +179,7 @@ class Admission:
 
     @contextmanager
     def reading(self, transport: str) -> Iterator[None]:
-        """Count a request that can't be read: who sends such ones is seen in the metrics like all who are refused."""
+        """Count whoever is refused while a request is read, or later: it is seen in the metrics like all who are."""
         try:
             yield
         except Refused as refused:
@@ -183,22 +194,24 @@ class Admission:
         except Refused as refused:
             self.count(handshake.transport, refused)
             # Not before the count: who hangs up while it waits has been refused all the same.
-            await asyncio.sleep(self._patience.refused(handshake.remote, self.engine.clock.monotonic()))
+            await self.restraint.hold_back(handshake.remote, refused)
             raise
-        self._patience.admitted(handshake.remote)
+        self.restraint.admitted(handshake.remote)
         self.engine.observer.admitted(handshake.transport, self.engine.clock.monotonic() - began)
         return grant
 
     async def _admit(self, handshake: Handshake) -> Grant:
         opened = self._opened(handshake)
         token = handshake.token if opened is None else opened.token
-        grant = Grant(self.prove(token), handshake, secrets.token_hex(8))
+        grant = Grant(self.prove(token, remote=handshake.remote), handshake, secrets.token_hex(8))
+        self.restraint.request(grant.viewer.user)
         if handshake.project_id is not None:
-            await self.authorize(grant.proof, handshake.project_id)
+            project = await self.authorize(grant.proof, handshake.project_id)
+            refuse_beyond(self.engine.limits.viewers_per_project, project)
             grant.verdict = await self.judge(handshake.project_id, handshake.after)
         if opened is not None:
             # Not before: who is sent to another relay, which may do better, comes there with the same ticket.
-            with judging():
+            with self.restraint.judging(handshake.remote):
                 await self.tickets.use_up(opened)
         await self._take_place(grant, handshake)
         return grant
@@ -207,12 +220,12 @@ class Admission:
         """Return what is in the ticket, None where somebody comes without one; raises Refused."""
         if handshake.ticket is None:
             return None
-        with judging():
+        with self.restraint.judging(handshake.remote):
             return self.tickets.open(handshake.ticket, project_id=handshake.project_id, origin=handshake.origin)
 
-    def prove(self, token: str | None) -> Proof:
+    def prove(self, token: str | None, *, remote: str = "") -> Proof:
         """Return who a token stands for; raises Refused with the same words whatever is wrong with it."""
-        with judging():
+        with self.restraint.judging(remote):
             return Proof.by(self.engine.verifier, token or "", self.engine.clock.now())
 
     async def authorize(self, proof: Proof, project_id: str) -> Watched:

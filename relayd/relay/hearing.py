@@ -24,7 +24,7 @@ from relayd.relay.admission import Admission
 from relayd.relay.recheck import all_again
 from relayd.relay.refusal import Refused
 from relayd.relay.session import Session
-from relayd.relay.subscription import Subscription
+from relayd.relay.subscription import Subscription, refuse_beyond
 from relayd.relay.view import SharedView
 
 __all__ = ["hear"]
@@ -103,6 +103,7 @@ async def subscribe(session: Session, admission: Admission, command: Subscribe) 
         verdict = await admission.judge(project_id, command.after)
         # Again, because it may have been shelved while the cursor was looked up; nothing awaits from here on.
         project = await admission.open(project_id)
+        refuse_beyond(admission.engine.limits.viewers_per_project, project)
     except Refused as refused:
         admission.count(session.encoding.transport, refused)
         session.notice(
@@ -154,11 +155,11 @@ def refresh(session: Session, admission: Admission, token: str) -> Coroutine[Any
     What it is worth is asked for all projects at once, which has to wait.
     """
     try:
-        proof = admission.prove(token)
+        proof = admission.prove(token, remote=session.grant.remote)
         if proof.viewer.user != session.grant.viewer.user:
             raise Refused(Disconnect.AUTH_FAILED, "the new token is another user's; connect anew", "other_user")
     except Refused as refused:
-        session.close(refused.disconnect, refused.sentence)
+        session.close(refused.disconnect, refused.sentence, refused.retry_after_ms)
         return None
     session.grant.proof = proof
     session.watch_expiry()

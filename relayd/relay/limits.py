@@ -12,11 +12,21 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     connections_per_user: int = 5
     max_connections: int = 10_000
+    admissions: Pace | None = None
+    """Of anybody, on this relay; None: as many as the turnstile lets by."""
     max_subscriptions: int = 100
     inbound: Pace = Pace(rate=100, burst=100)
     """Frames a viewer may send."""
     outbound: Pace = Pace(rate=100, burst=10)
     """Live frames a viewer gets."""
+    requests: Pace = Pace(rate=20, burst=40)
+    """Handshakes, polls and requests of a user."""
+    publishes: Pace = Pace(rate=1_000, burst=2_000)
+    """Bodies that a worker posts."""
+    failed_logins: Pace = Pace(rate=1, burst=60)
+    """Tokens that don't open, from one address."""
+    viewers_per_project: int = 10_000
+    """On this relay; 0: no bound."""
     max_backlog: int = 10_000
     """Events a connected viewer may be behind before it jumps."""
     tail: int = 100

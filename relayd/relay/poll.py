@@ -22,7 +22,7 @@ from relayd.relay.engine import Engine
 from relayd.relay.fanout import cut
 from relayd.relay.opening import Opening, open_subscription
 from relayd.relay.refusal import Refused
-from relayd.relay.subscription import Subscription
+from relayd.relay.subscription import Subscription, refuse_beyond
 
 __all__ = ["Answer", "Poll"]
 
@@ -81,6 +81,8 @@ class Poll:
         if handshake.project_id is None:
             raise Refused(Disconnect.BAD_REQUEST, "a poll is for one project", "not_many")
         project = await admission.open(handshake.project_id)
+        # As at the door: others may have come in meanwhile.
+        refuse_beyond(self.engine.limits.viewers_per_project, project)
         subscription = Subscription(self, project, handshake.selection)
         project.channel.fall(subscription)
         try:

@@ -18,11 +18,17 @@ class Refused(Exception):
     A viewer is not let in, or a subscription is not begun.
 
     `sentence` tells the viewer what to do, `reason` is a closed metric label, `data` goes into the HTTP body or a
-    notice.
+    notice.  `retry_after_ms` is the ending's own, where it is not known better.
     """
 
     def __init__(
-        self, disconnect: Disconnect, sentence: str, reason: str, *, data: dict[str, Any] | None = None
+        self,
+        disconnect: Disconnect,
+        sentence: str,
+        reason: str,
+        *,
+        data: dict[str, Any] | None = None,
+        retry_after_ms: int | None = None,
     ) -> None:
         """Keep all of it."""
         super().__init__(sentence)
@@ -30,8 +36,11 @@ class Refused(Exception):
         self.sentence = sentence
         self.reason = reason
         self.data = data or {}
+        self.retry_after_ms = disconnect.retry_after_ms if retry_after_ms is None else retry_after_ms
         self.counted = False
         """The observer has been told."""
+        self.held = False
+        """Whoever is refused has waited for it."""
 
     @property
     def http_status(self) -> int:

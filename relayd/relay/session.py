@@ -28,7 +28,7 @@ from relayd.relay.engine import Engine
 from relayd.relay.expiry import Expiry
 from relayd.relay.opening import Opening, established, open_subscription
 from relayd.relay.refusal import Refused
-from relayd.relay.subscription import Subscription, Watched
+from relayd.relay.subscription import Subscription, Watched, refuse_beyond
 from relayd.relay.view import SharedView
 
 __all__ = ["Ending", "Session"]
@@ -100,6 +100,9 @@ class Session:
         with self.net():
             if asked.project_id is not None:
                 project = await admission.open(asked.project_id)
+                # As at the door: others may have come in meanwhile.
+                with admission.reading(self.encoding.transport):
+                    refuse_beyond(self.engine.limits.viewers_per_project, project)
                 self.subscribe(project, asked.selection, after=asked.after, tail=asked.tail, verdict=self.grant.verdict)
 
     def unsubscribe(self, project_id: str) -> bool:
@@ -254,7 +257,7 @@ class Session:
         except ConnectionError:
             self.close(Disconnect.NORMAL, "the viewer is gone")
         except Refused as refused:
-            self.close(refused.disconnect, refused.sentence)
+            self.close(refused.disconnect, refused.sentence, refused.retry_after_ms)
         except JournalError as error:
             self.engine.observer.journal_failed(error)
             self.close(Disconnect.OVERLOADED, "the relay can't read its journal; come back with your cursor")

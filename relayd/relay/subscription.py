@@ -10,8 +10,9 @@ from relayd.core.project import Project
 from relayd.ports import Encoding
 from relayd.protocol.commands import Selection
 from relayd.protocol.disconnect import Disconnect
+from relayd.relay.refusal import Refused
 
-__all__ = ["Follower", "Subscription", "Watched", "WatchedLog"]
+__all__ = ["Follower", "Subscription", "Watched", "WatchedLog", "refuse_beyond"]
 
 
 class Granted(Protocol):
@@ -102,6 +103,17 @@ class Subscription:
         self.passed = passed
         self.gap = gap
         self.follower.fell_behind(self)
+
+
+def refuse_beyond(viewers: int, project: "Watched") -> None:
+    """Raise Refused if a project has so many viewers on this relay; 0 is any number."""
+    if 0 < viewers <= len(project.channel):
+        raise Refused(
+            Disconnect.OVERLOADED,
+            f"{viewers} viewers watch this project here already; try again",
+            "project_full",
+            data={"limit": viewers},
+        )
 
 
 Watched = Project[Subscription]

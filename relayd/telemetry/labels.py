@@ -55,6 +55,7 @@ AUTH_REASONS = (
 LIMITS = (
     "user_limit",
     "node_full",
+    "admissions",
     "memory",
     "project_full",
     "rate",

@@ -80,7 +80,7 @@ class LongPollTransport:
             raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error
         finally:
             self._let_go(grant, asked)
-        body = msgspec.json.encode(self._body(asked, answer, encoding, wait))
+        body = msgspec.json.encode(self._body(asked, answer, encoding, self._pause(grant, answer, wait)))
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     def _let_go(self, grant: Grant, asked: Handshake) -> None:
@@ -90,11 +90,15 @@ class LongPollTransport:
         else:
             asyncio.get_running_loop().call_later(KEEP_SECONDS, grant.release)
 
-    def _body(self, asked: Handshake, answer: Answer, encoding: PollEncoding, wait: float) -> PollAnswer:
+    def _pause(self, grant: Grant, answer: Answer, wait: float) -> int:
+        """Return when to come again, so that whoever does so never meets the limit, however much happens."""
+        project = self._admission.engine.log.projects.get(str(grant.project_id))
+        idle = self._admission.engine.clock.now() - (project.state.updated_at if project is not None else 0)
+        return max(pause(answer, wait, idle), self._admission.restraint.spacing_ms(grant.viewer.user))
+
+    def _body(self, asked: Handshake, answer: Answer, encoding: PollEncoding, pause_ms: int) -> PollAnswer:
         opening = answer.opening
         told = collapse(answer.entries) if encoding.collapses else answer.entries
-        project = self._admission.engine.log.projects.get(str(asked.project_id))
-        idle = self._admission.engine.clock.now() - (project.state.updated_at if project is not None else 0)
         return PollAnswer(
             project_id=str(asked.project_id),
             cursor=answer.cursor,
@@ -103,7 +107,7 @@ class LongPollTransport:
             replay=opening.replay,
             messages=[msgspec.Raw(entry.payload) for entry in told],
             collapsed=len(answer.entries) - len(told),
-            next_poll_ms=pause(answer, wait, idle),
+            next_poll_ms=pause_ms,
             lag_seconds=self._admission.engine.freshness.lag(),
             snapshot=opening.snapshot,
         )

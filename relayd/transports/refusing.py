@@ -10,6 +10,7 @@ from relayd.ports import JournalError
 from relayd.protocol.disconnect import Advice, Disconnect
 from relayd.relay.admission import Admission
 from relayd.relay.refusal import Refused
+from relayd.relay.restraint import FAILED_LOGINS
 
 __all__ = ["Refusals", "fault", "name_server", "response"]
 
@@ -21,8 +22,8 @@ def response(refused: Refused) -> web.Response:
     """Return the HTTP answer: `{"detail", "code"}` and what else helps, `Retry-After` where waiting helps."""
     disconnect = refused.disconnect
     headers = {}
-    if disconnect.advice in {Advice.RETRY, Advice.RESUME} and disconnect.retry_after_ms:
-        headers["Retry-After"] = str(-(-disconnect.retry_after_ms // 1000))
+    if disconnect.advice in {Advice.RETRY, Advice.RESUME} and refused.retry_after_ms:
+        headers["Retry-After"] = str(-(-refused.retry_after_ms // 1000))
     if disconnect is Disconnect.AUTH_FAILED:
         headers["WWW-Authenticate"] = "Bearer"
     if (limit := refused.data.get("limit")) is not None:
@@ -63,6 +64,8 @@ class Refusals:
             return await handler(request)
         except Refused as refused:
             self._admission.count(HTTP, refused)
+            if refused.reason == FAILED_LOGINS:
+                await self._admission.restraint.hold_back(request.remote or "", refused)
             return response(refused)
         except web.HTTPNotFound:
             return problem(404, "NOT_FOUND", "there is nothing at this path; docs/protocol.md lists what there is")

@@ -199,4 +199,4 @@ async def refuse(wire: WebSocketWire, refused: Refused) -> None:
     if refused.data:
         notice = Notice(code=disconnect.name, detail=refused.sentence, data=refused.data)
         wire.push(text_frame(codec.encode(notice)))
-    await wire.close(disconnect, refused.sentence, disconnect.retry_after_ms)
+    await wire.close(disconnect, refused.sentence, refused.retry_after_ms)

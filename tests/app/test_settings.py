@@ -3,13 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from relayd.app.settings import journal_of, presence_of, publication_of, written_keys_of
+from relayd.app.descriptors import connections
+from relayd.app.settings import journal_of, limits_of, presence_of, publication_of, written_keys_of
 from relayd.config import Config, load
+from relayd.core.pacing import Pace
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
 from relayd.ports import Shared
 from relayd.presence.memory import MemoryPresence
 from relayd.presence.redis import RedisPresence
+from relayd.relay.limits import Limits
 from relayd.testing.sources import FakeSource
 from relayd.testing.world import RecordingObserver
 from tests.harness.pairs import pair
@@ -30,6 +33,36 @@ def test_a_log_that_is_nowhere_else_needs_a_journal(tmp_path: Path) -> None:
     assert None is journal_of(config, FakeSource(replays=True))
     with pytest.raises(PluginError, match=r"^journal\.path: is required .*set it to a file$"):
         journal_of(config, FakeSource(replays=False))
+
+
+def test_limits_are_those_of_the_file(tmp_path: Path) -> None:
+    """A minute's failed logins as a pace; nothing about admissions unless somebody bounds them."""
+    tables: Tables = {
+        "limits": {
+            "requests_per_second": 7,
+            "request_burst": 9,
+            "publishes_per_second": 11,
+            "publish_burst": 13,
+            "failed_logins_per_minute": 30,
+            "viewers_per_project": 17,
+        }
+    }
+    limits = limits_of(load(write_settings(tmp_path, tables), {}, settings_of))
+    assert (Pace(7, 9), Pace(11, 13), Pace(0.5, 30)) == (limits.requests, limits.publishes, limits.failed_logins)
+    assert (17, None) == (limits.viewers_per_project, limits.admissions)
+    bounded = write_settings(tmp_path, {"server": {"admissions_per_second": 50}})
+    assert Pace(50, 50) == limits_of(load(bounded, {}, settings_of)).admissions
+
+
+def test_who_may_have_many_connections_may_open_them_at_once(tmp_path: Path) -> None:
+    """Whatever the burst is."""
+    tables: Tables = {"limits": {"request_burst": 10, "connections_per_user": 200}}
+    assert 200 == limits_of(load(write_settings(tmp_path, tables), {}, settings_of)).requests.burst
+
+
+def test_the_defaults_are_the_relay_s_own() -> None:
+    """They are written in two places and must agree."""
+    assert Limits(max_connections=connections(10_000)) == limits_of(Config())
 
 
 def test_an_issuer_is_followed_as_it_is_configured(tmp_path: Path) -> None:

@@ -69,6 +69,21 @@ def test_alone_in_a_channel_one_reads_to_the_end() -> None:
     assert 9 == Channel[str]().target(ALL, 4, 9)
 
 
+def test_everybody_is_counted_wherever_they_stand() -> None:
+    """In groups, alone and behind, each once."""
+    channel: Channel[str] = Channel()
+    assert 0 == len(channel)
+    join(channel, "ada", 3)
+    join(channel, "ben", 3)
+    join(channel, "cleo", 7, ERRORS)
+    channel.join_alone("dora")
+    channel.fall("eve")
+    assert 5 == len(channel)
+    channel.fall("ada")
+    channel.leave("cleo")
+    assert 4 == len(channel)
+
+
 def test_somebody_behind_watches_too() -> None:
     """A project that somebody is about to join must not be unloaded."""
     channel: Channel[str] = Channel()

@@ -42,7 +42,7 @@ def test_memory_is_bounded() -> None:
 
 
 def test_failed_logins_are_counted_by_address() -> None:
-    """Three at once, then one in twenty seconds; another address is not touched, and a success forgives none of them."""
+    """Three at once, then one in twenty seconds; other addresses are not touched, and a success forgives none."""
     patience = Patience()
     assert [0, 0, 0, 20] == [patience.failed("a", LOGINS, 1.0) for _ in range(4)]
     assert 0 == patience.failed("b", LOGINS, 1.0)

@@ -78,6 +78,8 @@ def write_settings(folder: Path, *tables: Tables) -> Path:
             "auth": {"keys": [{"algorithm": "HS256", "key": SECRET}]},
             "journal": {"path": folder / "relayd.db"},
             "server": {"drain_seconds": 0.2},
+            # One user asks here for what many do in the world, and most tests come from one address.
+            "limits": {"requests_per_second": 10_000, "request_burst": 10_000, "failed_logins_per_minute": 10_000},
         },
         *tables,
     )

@@ -19,7 +19,7 @@ from relayd.presence.once import MemoryOneUse
 from relayd.protocol.cursor import Place, fingerprint
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Message, ProjectProgress, WorkflowLog
-from relayd.relay.admission import Admission, Handshake
+from relayd.relay.admission import Admission, Grant, Handshake
 from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
 from relayd.relay.fanout import Fanout
@@ -274,6 +274,16 @@ class Relay:
             project = await self.admission.open(project_id)
             session.subscribe(project, asked.selection, after=asked.after, tail=asked.tail, verdict=grant.verdict)
         await settle(turns)
+        return watcher
+
+    async def watches_by(self, grant: Grant, asked: Handshake) -> "Watcher":
+        """Let in a viewer that admission has let by, as a transport does, and give it a few turns."""
+        wire = FakeWire(FakeEncoding())
+        watcher = Watcher(self, Session(self.engine, grant, wire, many=False), wire)
+        self.lobby.enter(watcher.session)
+        self.watchers.append(watcher)
+        await watcher.session.begin(self.admission, asked)
+        await settle(20)
         return watcher
 
     async def polls(self, *, wait: float = 0, limit: int = 256, **wishes: Any) -> Answer:  # noqa: ANN401  # fields of `Handshake`
