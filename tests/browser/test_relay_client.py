@@ -146,6 +146,23 @@ async def test_who_may_not_come_in_is_told_and_not_tried_again(
         assert asked == await page.evaluate("asked")
 
 
+@pytest.mark.parametrize("way", ["socket", "polls"])
+async def test_who_asked_too_much_is_told_that_and_goes_on_in_a_moment(
+    chromium: PrivateChromium, tmp_path: Path, way: str
+) -> None:
+    """And not that all its connections are in use, or that the server has a problem; without anybody doing anything."""
+    limits = {"requests_per_second": 0.5, "request_burst": 1, "connections_per_user": 1}
+    async with served(tmp_path, {"limits": limits}) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        if way == "polls":
+            gate.turn("http")
+        relay.rooms.admission.restraint.request("ada")
+        await begin(page, relay, "p")
+        await page.until("told.includes('RATE_LIMITED true')")
+        assert "TOO_MANY_CONNECTIONS true" not in await page.evaluate("told")
+        await hears(page, "one")
+
+
 async def test_a_token_is_renewed_before_it_expires(chromium: PrivateChromium, tmp_path: Path) -> None:
     """Over the same socket, without a line lost; the notice of the relay asks for it."""
     async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:

@@ -9,8 +9,10 @@ from relayd.core.access import Viewer
 from relayd.core.pacing import Pace
 from relayd.ports import AuthFailed
 from relayd.protocol.disconnect import Disconnect
+from relayd.relay.poll import Poll
 from relayd.relay.refusal import Refused
 from relayd.relay.restraint import WAITING
+from relayd.testing.viewers import FakeEncoding
 from tests.relay.stage import Relay, assert_leaves
 
 OFFICE = "192.0.2.1"
@@ -263,8 +265,19 @@ async def test_those_who_pass_the_door_together_are_looked_at_again() -> None:
     assert_leaves(beyond, Disconnect.OVERLOADED)
     assert not viewer.session.ended.done()
     assert [("fake", Disconnect.OVERLOADED, "project_full")] == relay.observer.of("refused")
-    with pytest.raises(Refused, match="watch this project here already"):
-        await relay.polls()
+    viewer.session.close(Disconnect.NORMAL)
+    await relay.polls()
+    await relay.end()
+
+
+async def test_a_poll_that_passes_the_door_is_looked_at_again() -> None:
+    """As a socket is: somebody came in while it took its place."""
+    relay = await Relay.begin(viewers_per_project=1)
+    asked = relay.asks()
+    grant = await relay.admission.admit(asked)
+    viewer = await relay.watches()
+    with pytest.raises(Refused, match="1 viewers watch this project here already"):
+        await Poll(relay.engine, grant, FakeEncoding()).answer(relay.admission, asked, wait=0, limit=1)
     viewer.session.close(Disconnect.NORMAL)
     await relay.polls()
     await relay.end()

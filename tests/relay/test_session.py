@@ -222,6 +222,14 @@ async def test_a_viewer_that_is_not_opened_yet_changes_what_it_wants(relay: Rela
     assert_hears(viewer, "b")
 
 
+async def test_a_refusal_that_knows_the_time_to_wait_ends_a_session_with_it(relay: Relay) -> None:
+    """Whoever is refused in the middle learns the same as at the door."""
+    viewer = await relay.watches()
+    with viewer.session.net():
+        raise Refused(Disconnect.RATE_EXCEEDED, "too often", "rate", retry_after_ms=250)
+    assert 250 == viewer.session.ended.result().retry_after_ms
+
+
 # -- one task for all that is behind ----------------------------------------------------------------------------------
 
 

@@ -1,3 +1,5 @@
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,7 +7,7 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 
 from relayd.transports.refusing import Refusals
-from tests.harness.inside import InsideRelay
+from tests.harness.inside import InsideRelay, inside
 from tests.harness.viewer import log, watch
 
 
@@ -26,6 +28,31 @@ async def test_who_may_come_again_is_told_when(relay: InsideRelay) -> None:
     relay.rooms.admission.draining = False
     async with relay.http.get(relay.project("p", "/events", tail="x"), headers=relay.bearer()) as answer:
         assert (400, False) == (answer.status, "Retry-After" in answer.headers)
+
+
+async def test_who_guesses_tokens_waits_for_the_answer(tmp_path: Path) -> None:
+    """Beyond the limit, the oftener the longer; whoever comes from there with a good one overtakes it."""
+    async with inside(tmp_path, {"limits": {"failed_logins_per_minute": 1}}) as relay:
+        guesses = [
+            asyncio.create_task(relay.get(relay.api("/projects"), Authorization="Bearer bad")) for _ in range(12)
+        ]
+        # One is told to log in and five to wait, at once; the others are held back.
+        while sum(guess.done() for guess in guesses) < 6:
+            await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED, timeout=0.02)
+        last = asyncio.create_task(relay.get(relay.api("/projects"), Authorization="Bearer bad"))
+        await relay.until(lambda: met(relay) == 12)
+        assert 200 == (await relay.get(relay.api("/projects")))[0]
+        assert not last.done()
+        for guess in (*guesses, last):
+            guess.cancel()
+        await asyncio.gather(*guesses, last, return_exceptions=True)
+
+
+def met(relay: InsideRelay) -> float:
+    """Return how many guesses were too many, as the metrics tell it."""
+    name = 'relayd_limits_met_total{reason="failed_logins"} '
+    (line,) = [line for line in relay.rooms.metrics.render()[0].decode().splitlines() if line.startswith(name)]
+    return float(line.removeprefix(name))
 
 
 async def test_a_path_that_is_none_is_told_in_the_same_shape(relay: InsideRelay) -> None:

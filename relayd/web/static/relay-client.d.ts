@@ -128,7 +128,7 @@ export interface Options {
 
 export type ErrorCode =
   | "WEBSOCKET_NOT_SUPPORTED" | "CONNECTION_FAILED" | "AUTH_FAILED" | "FORBIDDEN" | "TIMEOUT" | "NETWORK_ERROR" | "SERVER_ERROR"
-  | "TOO_MANY_CONNECTIONS" | "REPLACED" | "BAD_REQUEST";
+  | "RATE_LIMITED" | "TOO_MANY_CONNECTIONS" | "REPLACED" | "BAD_REQUEST";
 
 /** What a person is told, by code. */
 export const MESSAGES: Readonly<Record<ErrorCode, string>>;

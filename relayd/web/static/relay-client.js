@@ -52,6 +52,7 @@ export const MESSAGES = Object.freeze({
   TIMEOUT: "The server took too long to answer.",
   NETWORK_ERROR: "The network is not reachable. What you see may be out of date.",
   SERVER_ERROR: "The server has a problem. We keep trying.",
+  RATE_LIMITED: "Too much was asked at once. We go on in a moment.",
   TOO_MANY_CONNECTIONS: "All your connections are in use. Close another tab.",
   REPLACED: "This view was opened somewhere else.",
   BAD_REQUEST: "The server did not understand this page. Reload it.",
@@ -78,7 +79,7 @@ const ENDINGS = {
   1012: ["again", "CONNECTION_FAILED"], 1013: ["wait", "SERVER_ERROR"],
   4400: ["stop", "BAD_REQUEST"], 4401: ["login", "AUTH_FAILED"], 4403: ["stop", "FORBIDDEN"],
   4408: ["again", "TIMEOUT"], 4409: ["again", "REPLACED"], 4410: ["refresh", "AUTH_FAILED"],
-  4429: ["wait", "TOO_MANY_CONNECTIONS"], 4430: ["wait", "SERVER_ERROR"], 4431: ["again", "CONNECTION_FAILED"],
+  4429: ["wait", "TOO_MANY_CONNECTIONS"], 4430: ["wait", "RATE_LIMITED"], 4431: ["again", "CONNECTION_FAILED"],
   4500: ["wait", "SERVER_ERROR"],
   400: ["stop", "BAD_REQUEST"], 401: ["login", "AUTH_FAILED"], 403: ["stop", "FORBIDDEN"], 404: ["wait", "SERVER_ERROR"],
   409: ["again", "REPLACED"], 429: ["wait", "TOO_MANY_CONNECTIONS"],
@@ -93,7 +94,9 @@ function ending(status, detail, retryAfter, served) {
 /** The same of an answer over HTTP. @param {Response} answer @param {any} body */
 function refusal(answer, body) {
   const seconds = answer.headers.get("Retry-After");
-  return ending(answer.status, body.detail ?? "", seconds === null ? null : Number(seconds) * 1_000, false);
+  // Two endings share 429: too many connections, which a person can close, and too many requests, which pass.
+  const status = body.code === "RATE_LIMITED" ? 4430 : answer.status;
+  return ending(status, body.detail ?? "", seconds === null ? null : Number(seconds) * 1_000, false);
 }
 
 /** The sentence and the wait in a close reason: `NAME: sentence; retry_after_ms=N`. @param {string} reason */
