@@ -18,6 +18,7 @@ from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BadCursorError
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import PROJECT_ID
+from relayd.relay.door import Door
 from relayd.relay.engine import Engine
 from relayd.relay.opening import judge
 from relayd.relay.refusal import NOT_VALID, Refused
@@ -142,34 +143,22 @@ class Admission:
         """Admit to an engine, by token or by ticket."""
         self.engine = engine
         self.tickets = tickets
-        self._memory_short = memory_short
-        self.draining = False
-        self._at_door = 0
+        self.door = Door(engine, memory_short=memory_short)
         self.restraint = Restraint(engine)
+
+    @property
+    def draining(self) -> bool:
+        """Nobody is let in any more: the relay is about to end."""
+        return self.door.draining
+
+    @draining.setter
+    def draining(self, draining: bool) -> None:
+        self.door.draining = draining
 
     async def open_doors(self, transport: str, *, counts: Callable[[], Mapping[str, int]]) -> None:
         """Let in a few at a time, and nobody when the node can't take more; raises Refused."""
-        self._look(transport, counts(), waiting=self._at_door)
         with self.reading(transport):
-            self.restraint.come()
-        # Behind what costs nothing to refuse, and before all that costs something.
-        self._at_door += 1
-        try:
-            await self.engine.turnstile.enter()
-        finally:
-            self._at_door -= 1
-        self._look(transport, counts())
-
-    def _look(self, transport: str, counts: Mapping[str, int], *, waiting: int = 0) -> None:
-        if self.draining:
-            raise self._refused(transport, Disconnect.RESTARTING, "this relay is restarting; try again", "draining")
-        if self._memory_short():
-            sentence = "this relay has no memory for more viewers; try again"
-            raise self._refused(transport, Disconnect.OVERLOADED, sentence, "memory")
-        # Those who wait at the door hold a socket, too.
-        if sum(counts.values()) + waiting >= self.engine.limits.max_connections:
-            sentence = "this relay is full; try again"
-            raise self._refused(transport, Disconnect.OVERLOADED, sentence, "node_full")
+            await self.door.enter(counts)
 
     def count(self, transport: str, refused: Refused) -> None:
         """Tell the observer of a refusal, once, however many hands it goes through."""
@@ -284,11 +273,6 @@ class Admission:
                 "user_limit",
                 data={"limit": limit, "connections": [public(held) for held in error.holders]},
             ) from error
-
-    def _refused(self, transport: str, disconnect: Disconnect, sentence: str, reason: str) -> Refused:
-        refused = Refused(disconnect, sentence, reason)
-        self.count(transport, refused)
-        return refused
 
 
 def public(holder: Holder) -> dict[str, object]:

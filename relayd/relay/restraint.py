@@ -43,18 +43,10 @@ class Restraint:
     def __init__(self, engine: Engine) -> None:
         """Go by an engine's limits and clock."""
         self._engine = engine
-        self._admissions, self._requests, self._publishes = Allowance(1), Allowance(), Allowance()
+        self._requests, self._publishes = Allowance(), Allowance()
         self._patience = Patience()
         self._named = Allowance()
         self._waiting = 0
-
-    def come(self) -> None:
-        """Count somebody at the door of this node, whoever it is; raises Refused."""
-        pace = self._engine.limits.admissions
-        if pace is not None and self._admissions.take("", pace, self._now()):
-            sentence = "more come to this relay than it lets in a second; try again"
-            # All of them would come again when there is one admission; the ending's own time spreads them.
-            raise Refused(Disconnect.OVERLOADED, sentence, "admissions")
 
     def request(self, user: str) -> None:
         """Count a handshake, poll or request of a user; raises Refused."""
