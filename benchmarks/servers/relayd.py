@@ -38,6 +38,10 @@ path = "{journal}"
 log_level = "warning"
 [limits]
 connections_per_user = 1000
+viewers_per_project = 0
+requests_per_second = 100000
+publishes_per_second = 1000000
+publish_burst = 1000000
 {limits}
 [source]
 use = "{source}"
