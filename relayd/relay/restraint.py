@@ -2,7 +2,7 @@
 Those who ask too often: users with good tokens, and addresses that bad ones come from.
 
 Law: a good token is let in, whatever else comes from its address.  Many share one address, and an attacker among them
-must not lock the others out; so every token is verified, which costs less than reading the request it came in.  What an
+must not lock the others out; so every token is verified, which costs less than all else that a request costs.  What an
 address loses is the answer to bad ones: it comes later, and says to wait instead of to log in.
 """
 

@@ -50,6 +50,7 @@ AUTH_REASONS = (
     "no_worker",
     "origin",
     "forbidden",
+    "failed_logins",
     OTHER,
 )
 LIMITS = (

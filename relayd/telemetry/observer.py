@@ -86,7 +86,8 @@ class TelemetryObserver:
     def refused(self, transport: str, disconnect: Disconnect, reason: str) -> None:
         """Count by ending, and by reason where token, rights or a limit were at fault."""
         self._metrics.add(catalogue.CONNECTIONS_REJECTED, 1, disconnect.label)
-        if disconnect in REFUSED_FOR_RIGHTS:
+        # A token that is told to wait has failed, too: an attack must not vanish from the figures as it grows.
+        if disconnect in REFUSED_FOR_RIGHTS or reason == "failed_logins":
             self._metrics.add(catalogue.AUTH_FAILURES, 1, reason)
         if reason in labels.LIMITS:
             self._metrics.add(catalogue.LIMITS_MET, 1, reason)

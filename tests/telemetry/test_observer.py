@@ -135,6 +135,15 @@ def test_a_limit_that_was_met_is_counted_by_name(told: Told) -> None:
     assert told.value("relayd_connections_rejected_total", reason="overloaded") == 2
 
 
+def test_a_token_that_is_told_to_wait_has_failed_all_the_same(told: Told) -> None:
+    """Else an attack would be over in the figures as soon as it is large."""
+    told.observer.refused("http", Disconnect.RATE_EXCEEDED, "failed_logins")
+    told.observer.refused("http", Disconnect.RATE_EXCEEDED, "rate")
+    assert told.value("relayd_auth_failures_total", reason="failed_logins") == 1
+    assert told.value("relayd_auth_failures_total", reason="other") == 0
+    assert told.value("relayd_limits_met_total", reason="failed_logins") == 1
+
+
 def test_a_flood_of_requests_is_no_flood_of_lines(told: Told) -> None:
     """Whoever asks too often is counted each time, and named elsewhere."""
     told.observer.refused("http", Disconnect.RATE_EXCEEDED, "rate")
