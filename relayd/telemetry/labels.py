@@ -63,6 +63,7 @@ LIMITS = (
     "publish_rate",
     "failed_logins",
     "subscriptions",
+    "tickets_full",
     OTHER,
 )
 """What a refusal says is its reason, where that is a limit."""

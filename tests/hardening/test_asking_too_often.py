@@ -88,6 +88,24 @@ async def test_every_question_counts(tmp_path: Path, path: str) -> None:
         assert (200, "healthy") == ((open_to_all := await by_api(relay, "/health"))[0], open_to_all[1]["status"])
 
 
+async def test_who_asks_for_a_ticket_asks(tmp_path: Path) -> None:
+    """It is a request as any other, and a guess at a token there is one, too."""
+    limits = {
+        "requests_per_second": NEVER,
+        "request_burst": 1,
+        "connections_per_user": 1,
+        "failed_logins_per_minute": 1,
+    }
+    async with bounded(tmp_path, **limits) as relay:
+        tickets = relay.api("/tickets")
+        statuses = []
+        for headers in (relay.bearer(), relay.bearer(), *[{"Authorization": "Bearer bad"}] * 2):
+            async with relay.http.post(tickets, headers=headers) as answer:
+                statuses.append(answer.status)
+        assert [201, 429, 401, 429] == statuses
+        assert (1, 1) == (met(relay, "rate"), met(relay, "failed_logins"))
+
+
 async def test_a_socket_that_comes_too_often_is_told_in_its_own_way(tmp_path: Path) -> None:
     """A modern one by a notice and a close code, a legacy one before the upgrade."""
     async with bounded(tmp_path, requests_per_second=0.5, request_burst=1, connections_per_user=1) as relay:

@@ -7,7 +7,7 @@ import pytest
 
 from relayd.core.access import Viewer
 from relayd.core.pacing import Pace
-from relayd.ports import AuthFailed
+from relayd.ports import AuthFailed, NoKeys
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.poll import Poll
 from relayd.relay.refusal import Refused
@@ -153,6 +153,36 @@ async def test_who_has_to_log_in_is_told_so_however_many_others_guess(reason: st
         assert Disconnect.AUTH_FAILED is (await refusal(relay, user="ada", token="bad", remote=OFFICE)).disconnect
     assert Disconnect.RATE_EXCEEDED is (await refusal(relay, user="ada", token="bad", remote=OFFICE)).disconnect
     assert Disconnect.AUTH_FAILED is (await refusal(relay, user="ada", token="genuine", remote=OFFICE)).disconnect
+    await relay.end()
+
+
+async def test_who_cant_be_judged_has_not_failed() -> None:
+    """While there are no keys everybody is told to come again, as often as they come."""
+
+    class Keyless:
+        generation = 0
+
+        def verify(self, token: str, now: float) -> Viewer:
+            raise NoKeys
+
+    relay = await Relay.begin(failed_logins=THREE)
+    relay.engine.verifier = Keyless()
+    reasons = {(await refusal(relay, user="ada", remote=OFFICE)).reason for _ in range(6)}
+    assert {"no_keys"} == reasons
+    await relay.end()
+
+
+async def test_a_ticket_is_no_way_to_guess() -> None:
+    """One that nobody sealed counts as a token that nobody signed; one that was used does not, and is told so."""
+    relay = await Relay.begin(failed_logins=THREE)
+    ticket = relay.admission.tickets.issue(relay.viewer("ada"), project_id="p", origin=None, until=2e9).text
+    await relay.polls(user="ada", token=None, ticket=ticket, remote=OFFICE)
+    endings = [
+        (await refusal(relay, user="ada", token=None, ticket=shown, remote=OFFICE)).disconnect
+        for shown in (ticket, ticket, "made up", "made up", "made up", "made up", ticket)
+    ]
+    login = Disconnect.AUTH_FAILED
+    assert [login, login, login, login, login, Disconnect.RATE_EXCEEDED, login] == endings
     await relay.end()
 
 
