@@ -32,7 +32,7 @@ MAX_FRAME = 64 * 1024
 class WebSocketWire(SocketWire):
     """A socket whose viewer speaks, too, and is told why it ends."""
 
-    __slots__ = ("_admission", "_frames", "_reader", "_said_goodbye")
+    __slots__ = ("_admission", "_awaits_goodbye", "_frames", "_reader", "_said_goodbye")
 
     answers = True
 
@@ -43,6 +43,7 @@ class WebSocketWire(SocketWire):
         self._reader = FrameReader(limit=MAX_FRAME, deflate=bool(deflate.window))
         self._frames: list[Frame | BrokenFrame] | None = None
         self._said_goodbye = False
+        self._awaits_goodbye = False
 
     def data_received(self, data: bytes) -> None:
         """Hear what is whole by now."""
@@ -59,6 +60,8 @@ class WebSocketWire(SocketWire):
         # Whoever hears the close answers it (5.5.1); until then the connection stays, or the last words may be lost.
         if self._said_goodbye:
             super()._hang_up()
+        else:
+            self._awaits_goodbye = True
 
     def _worked(self, work: asyncio.Task[None]) -> None:
         super()._worked(work)
@@ -77,9 +80,10 @@ class WebSocketWire(SocketWire):
             self._frames.append(frame)
         elif isinstance(frame, Frame) and frame.opcode == CLOSE:
             self._said_goodbye = True
-            if self.session is None or self.session.ended.done():
+            if self._awaits_goodbye:
                 self._hang_up()
-            else:
+            elif self.session is not None:
+                # Whatever ended it before this frame came is still to be told, in the close that answers.
                 self.session.close(Disconnect.NORMAL, "the viewer left")
         elif self.session is not None and not self.session.ended.done():
             with self.session.net():

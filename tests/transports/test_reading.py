@@ -10,7 +10,7 @@ from websockets.frames import Frame as TheirFrame
 from websockets.frames import Opcode
 
 from relayd.transports.deflate import deflated
-from relayd.transports.reading import BINARY, CLOSE, PING, PONG, TEXT, BrokenFrame, Frame, FrameReader
+from relayd.transports.reading import BINARY, CLOSE, FRAGMENT, PING, PONG, TEXT, BrokenFrame, Frame, FrameReader
 from tests.harness.raw import masked
 
 LIMIT = 1_000
@@ -51,14 +51,14 @@ def written(message: tuple[str, bool, list[int], list[bytes]]) -> tuple[bytes, l
     text, compressed, cuts, pings = message
     payload = deflated(text.encode(), 15) if compressed else text.encode()
     parts = in_pieces(payload, cuts) or [b""]
-    data, due = b"", []
+    data, due = b"", list[Frame]()
     for number, part in enumerate(parts):
         first, last = number == 0, number == len(parts) - 1
         data += theirs(Opcode.TEXT if first else Opcode.CONT, part, fin=last, rsv1=compressed and first)
         if not last:
             data += b"".join(theirs(Opcode.PING, ping) for ping in pings)
-            due += [(PING, ping) for ping in pings]
-    return data, [*(Frame(*one) for one in due), Frame(TEXT, text.encode(), text)]
+            due += [FRAGMENT, *(Frame(PING, ping) for ping in pings)]
+    return data, [*due, Frame(TEXT, text.encode(), text)]
 
 
 @given(st.lists(MESSAGES, max_size=4), st.lists(st.integers(0, 5_000), max_size=8))
@@ -107,6 +107,9 @@ def test_control_frames_keep_their_payload() -> None:
         (masked(0x09, b""), 1002),
         (masked(0x89, bytes(126)), 1002),
         (b"\x81\x00", 1002),
+        (masked(0x88, b"\x03"), 1002),
+        (masked(0x88, b"\x03\xed"), 1002),
+        (masked(0x88, b"\x03\xe8\xff"), 1007),
     ],
     # A mask is another one in each process of tests.
     ids=[
@@ -124,6 +127,9 @@ def test_control_frames_keep_their_payload() -> None:
         "part of a ping",
         "long ping",
         "unmasked",
+        "half a code",
+        "a code that is never sent",
+        "a reason that is not UTF-8",
     ],
 )
 def test_what_breaks_the_protocol_is_told_with_its_code(data: bytes, code: int) -> None:
@@ -145,6 +151,34 @@ def test_compression_that_was_not_agreed_on_is_a_break() -> None:
     """RFC 7692 6: RSV1 means nothing without the extension."""
     with pytest.raises(BrokenFrame, match="reserved bit"):
         read([masked(0xC1, deflated(b"text", 15))], deflate=False)
+
+
+def test_what_comes_behind_a_break_is_not_kept() -> None:
+    """Whoever sends on while it is shown out costs nothing; the break is told once."""
+    one = reader()
+    with pytest.raises(BrokenFrame):
+        list(one.feed(b"\x81\x00"))
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            assert [] == list(one.feed(bytes(100_000)))
+        assert 10_000 > tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def test_fragments_of_nothing_cost_nothing_and_are_told() -> None:
+    """A flood of them holds no memory, and whoever counts frames hears of each."""
+    one, flood = reader(), masked(0x00, b"") * 5_000
+    assert [FRAGMENT] == list(one.feed(masked(0x01, b"te")))
+    tracemalloc.start()
+    try:
+        for _ in range(4):
+            assert 5_000 == sum(frame is FRAGMENT for frame in one.feed(flood))
+        assert 10_000 > tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert [Frame(TEXT, b"text", "text")] == list(one.feed(masked(0x80, b"xt")))
 
 
 def test_too_much_is_refused_by_its_head() -> None:
