@@ -5,7 +5,6 @@ import json
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 
 import aiohttp
@@ -19,9 +18,9 @@ from tests.harness.audience import TRANSPORTS, Audience
 from tests.harness.checker import check
 from tests.harness.daemon import PrivateRelay
 from tests.harness.forged import publish_forged
+from tests.harness.memory import MEBIBYTE, forget_peak, memory
 from tests.harness.viewer import log, watch
 
-MEBIBYTE = 2**20
 REASONS = (
     "not_json", "not_an_object", "unknown_type", "bad_project", "bad_field", "event_too_large", "body_too_large",
 )  # fmt: skip
@@ -160,29 +159,17 @@ async def test_an_enormous_message(relay: PrivateRelay, mebibytes: int, reason: 
     said = json.dumps(log(project_id, "")).encode()
     body = said.replace(b'""', b'"' + b"x" * (mebibytes * MEBIBYTE) + b'"')
     before = relay.metric(f'relayd_messages_rejected_total{{reason="{reason}"}}')
-    idle = memory(relay, "VmRSS")
-    forget_peak(relay)
+    idle = memory(relay.process.pid, "VmRSS")
+    forget_peak(relay.process.pid)
     async with watch(relay, project_id) as viewer, publisher(relay) as publish:
         await publish.publish(project_id, "workflow_log", body)
         await publish.publish(project_id, "workflow_log", json.dumps(log(project_id, "next")).encode())
         assert ["next"] == await viewer.lines(1)
     assert 1 == relay.metric(f'relayd_messages_rejected_total{{reason="{reason}"}}') - before
-    peak = memory(relay, "VmHWM") - idle
+    peak = memory(relay.process.pid, "VmHWM") - idle
     print(f"{mebibytes} MiB took {peak / MEBIBYTE:.0f} MiB for a moment")  # noqa: T201  # `pytest -s` shows it
     assert peak < 3 * mebibytes * MEBIBYTE
     assert (True, KEPT) == await kept_of(relay, reason)
-
-
-def memory(relay: PrivateRelay, what: str) -> int:
-    """Return a figure of `/proc/<pid>/status` in bytes."""
-    status = Path(f"/proc/{relay.process.pid}/status").read_text(encoding="ascii")
-    (line,) = [line for line in status.splitlines() if line.startswith(f"{what}:")]
-    return int(line.split()[1]) * 1024
-
-
-def forget_peak(relay: PrivateRelay) -> None:
-    """Let VmHWM begin anew (proc(5))."""
-    Path(f"/proc/{relay.process.pid}/clear_refs").write_text("5", encoding="ascii")
 
 
 async def kept_of(relay: PrivateRelay, reason: str) -> tuple[bool, int]:
