@@ -1,6 +1,7 @@
 """The two listeners: one for viewers and workers, one for operators."""
 
 import socket
+from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import web
@@ -10,6 +11,56 @@ __all__ = ["Listener", "listen"]
 BACKLOG = 1024
 MAX_HEADER = 16 * 1024
 """Bytes of the request line and of each header."""
+
+
+class Reception(web.RequestHandler):
+    """
+    The library's side of a connection, that tells strangers nothing of what it is made of.
+
+    A request that can't be read comes to no handler and no middleware of ours: the library would answer with its name,
+    its version and the line that it tripped over, and write a traceback of it into the log, which anybody could fill.
+    """
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the answer to what is no request, in the shape of all errors; a fault of ours is logged, too."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            answer = super().handle_error(request, status, exc, message)
+        else:
+            detail = "this can't be read as a request; send what RFC 9112 asks for, in at most 16 KiB a line"
+            answer = web.json_response({"detail": detail, "code": "BAD_REQUEST"}, status=status)
+            answer.force_close()
+        answer.headers["Server"] = "relayd"
+        return answer
+
+
+class Server(web.Server):
+    """Gives each connection its reception."""
+
+    def __call__(self) -> web.RequestHandler:
+        """Return the protocol of a new connection."""
+        return Reception(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Runs an application on such a server; the library has no other way to choose one (aiohttp 3.14)."""
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            loop=made._loop,  # noqa: SLF001  # what it was made with
+            **made._kwargs,  # noqa: SLF001  # the same
+        )
 
 
 class Listener:
@@ -37,7 +88,7 @@ async def listen(app: web.Application, *, host: str, port: int, path: str, patie
 
     A connection that takes no byte for `patience` seconds with data waiting is lost: its peer is frozen or gone.
     """
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         # Tokens may stand in an address, so the library writes no access log.
         access_log=None,

@@ -45,8 +45,11 @@ async def listening(
             over()
         return answer
 
+    async def broken(_request: web.Request) -> web.Response:
+        raise RuntimeError("a fault")
+
     app = web.Application()
-    app.add_routes([web.get("/", answer), web.get("/slow", slow), web.get("/large", large)])
+    app.add_routes([web.get("/", answer), web.get("/slow", slow), web.get("/large", large), web.get("/broken", broken)])
     listener = await listen(app, host=host, port=port, path=path, patience=patience)
     try:
         yield listener
@@ -94,6 +97,31 @@ async def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"relay\.sock|No such file"):
         async with listening(path=str(tmp_path / "no" / "relay.sock")):
             pass
+
+
+async def test_what_is_no_request_is_told_so_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """No library, no version, no echo of what was sent; and no line in the log, for anybody could write many."""
+    async with listening() as listener:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(listener.address.rpartition(":")[2]))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Secret\0: y\r\n\r\n")
+        async with asyncio.timeout(15):
+            answered = (await reader.read()).decode()
+        writer.close()
+    assert "400" == answered.split()[1]
+    assert "Server: relayd\r\n" in answered
+    assert '"code": "BAD_REQUEST"' in answered
+    assert "aiohttp" not in answered
+    assert "Secret" not in answered
+    assert [] == caplog.records
+
+
+async def test_a_fault_beyond_all_nets_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The one who asked learns that it is one, and not by what library; the operator reads which."""
+    async with listening() as listener, aiohttp.ClientSession() as http:
+        async with http.get(f"{listener.address}/broken") as answer:
+            assert (500, "relayd") == (answer.status, answer.headers["Server"])
+            assert "a fault" not in await answer.text()
+    assert "a fault" in caplog.text
 
 
 async def test_closed_doors_keep_who_is_in() -> None:
