@@ -19,7 +19,7 @@ from relayd.relay.refusal import Refused
 from relayd.transports import asking
 from relayd.transports.forwarded import Proxies
 from relayd.transports.origin import Origins, foreign
-from relayd.transports.refusing import Refusals, name_server
+from relayd.transports.refusing import Refusals, forbid_guessing, name_server
 
 __all__ = ["public_app"]
 
@@ -67,7 +67,7 @@ def public_app(
     app = web.Application(
         middlewares=[proxies.middleware, refusals.middleware, origins.middleware], client_max_size=MAX_BODY
     )
-    app.on_response_prepare.extend((origins.name, name_server))
+    app.on_response_prepare.extend((origins.name, name_server, forbid_guessing))
     rooms = [
         find(TRANSPORTS, name)(*(() if settings is None else (settings,)), admission, lobby)
         for name, settings in transports.items()

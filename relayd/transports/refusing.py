@@ -12,7 +12,7 @@ from relayd.relay.admission import Admission
 from relayd.relay.refusal import Refused
 from relayd.relay.restraint import FAILED_LOGINS
 
-__all__ = ["Refusals", "fault", "name_server", "response"]
+__all__ = ["Refusals", "fault", "forbid_guessing", "name_server", "response"]
 
 HTTP = "http"
 """Stands for the transport where a request has none."""
@@ -85,3 +85,8 @@ class Refusals:
 async def name_server(_request: web.Request, answer: web.StreamResponse) -> None:
     """Say who serves, and not in which version of what: that helps only those who look for a known hole."""
     answer.headers["Server"] = "relayd"
+
+
+async def forbid_guessing(_request: web.Request, answer: web.StreamResponse) -> None:
+    """Let no browser take an answer for anything but what it is: what a worker wrote stands in it (Fetch, nosniff)."""
+    answer.headers["X-Content-Type-Options"] = "nosniff"

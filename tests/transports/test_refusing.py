@@ -100,6 +100,13 @@ async def test_no_answer_tells_what_the_relay_is_made_of(relay: InsideRelay) -> 
         assert "relayd" == answer.headers["Server"]
 
 
+@pytest.mark.parametrize("path", ["/projects", "/projects/p/events?wait=0", "/projects/p/stream", "/health", "/none"])
+async def test_no_answer_may_be_guessed_at(relay: InsideRelay, path: str) -> None:
+    """What a worker wrote stands in some of them; no browser may take one for a page."""
+    async with relay.http.get(relay.api(path), headers=relay.bearer()) as answer:
+        assert ["nosniff"] == answer.headers.getall("X-Content-Type-Options")
+
+
 async def test_a_refused_question_is_counted_once(relay: InsideRelay) -> None:
     """Strangers who try tokens on the API are seen in the metrics as those on sockets are."""
     for _ in range(3):
