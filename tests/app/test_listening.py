@@ -117,10 +117,13 @@ async def test_what_is_no_request_is_told_so_and_nothing_else(caplog: pytest.Log
 
 async def test_a_fault_beyond_all_nets_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The one who asked learns that it is one, and not by what library; the operator reads which."""
-    async with listening() as listener, aiohttp.ClientSession() as http:
-        async with http.get(f"{listener.address}/broken") as answer:
-            assert (500, "relayd") == (answer.status, answer.headers["Server"])
-            assert "a fault" not in await answer.text()
+    async with (
+        listening() as listener,
+        aiohttp.ClientSession() as http,
+        http.get(f"{listener.address}/broken") as answer,
+    ):
+        assert (500, "relayd") == (answer.status, answer.headers["Server"])
+        assert "a fault" not in await answer.text()
     assert "a fault" in caplog.text
 
 
