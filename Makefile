@@ -18,7 +18,7 @@ SHELL := bash
 # -qq: what a machine's own pip configuration makes pip warn about is no concern of this project; errors still show.
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
 
-.PHONY: help run test check docs long faults bench deb lock clean
+.PHONY: help run test check docs long faults bench deb lock sbom clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-8s%s\n' "$$name" "$$text"; done
@@ -30,12 +30,13 @@ run: $(VENV)/run.stamp ## Start relayd with a demo swarm
 test: install-missing check ## Everything that must hold before a commit: programs, checks, tests with coverage
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(PYTEST) </dev/null
 
-check: $(VENV)/dev.stamp ## Lint, format, types, floors, generated docs
+check: $(VENV)/dev.stamp ## Lint, format, types, floors, generated docs, known holes
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check --quiet
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/python scripts/docs --check
+	$(VENV)/bin/python scripts/audit
 
 docs: $(VENV)/dev.stamp ## Write the documents that are made out of the code
 	$(VENV)/bin/python scripts/docs
@@ -55,6 +56,9 @@ deb: ## Build dist/relayd_….deb, for Debian's Python (see docs/install.md)
 
 lock: ## Write requirements/*.lock anew, with the newest versions that pyproject.toml allows
 	PYTHON=$(PYTHON) scripts/lock
+
+sbom: $(VENV)/dev.stamp ## Write what a release is made of: dist/relayd-<version>.cdx.json (CycloneDX)
+	$(VENV)/bin/python scripts/sbom
 
 clean: ## Remove what these targets made, the virtualenv included
 	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
