@@ -60,7 +60,7 @@ FORGED = {
 
 @pytest.mark.parametrize("name", FORGED)
 async def test_whatever_is_wrong_with_a_token_is_told_in_the_same_words(daemon: PrivateRelay, name: str) -> None:
-    """A1 to A11, A41: by each way in the stranger reads what everybody reads, and not which check it failed."""
+    """By each way in the stranger reads what everybody reads, and not which check it failed."""
     token = FORGED[name]
     expected = {"detail": NOT_VALID, "code": "AUTH_FAILED"}
     async with aiohttp.ClientSession() as http:
@@ -108,7 +108,7 @@ SECRET_START = {"type": "project_started", "project_id": "hers", "timestamp": 1.
 
 @pytest.mark.parametrize("path", LOOKS)
 async def test_somebody_else_s_project_by_every_path(daemon: PrivateRelay, path: str) -> None:
-    """A29: a token for another project opens none of them, and reads nothing of it in the refusal."""
+    """A token for another project opens none of them, and reads nothing of it in the refusal."""
     await daemon.publish([SECRET_START, log("hers", "a secret")])
     status, text, _ = await looked(daemon, "hers", path)
     assert 403 == status
@@ -117,7 +117,7 @@ async def test_somebody_else_s_project_by_every_path(daemon: PrivateRelay, path:
 
 
 async def test_whether_there_is_such_a_project() -> None:
-    """A29: where tokens name their projects, another's and one that does not exist are refused to the letter alike."""
+    """Where tokens name their projects, another's and one that does not exist are refused to the letter alike."""
     async with PrivateRelay({"auth": {"authorizers": ["claims"]}}) as relay:
         await relay.publish([SECRET_START, log("hers", "a secret")])
         for path in LOOKS:
@@ -134,7 +134,7 @@ async def looked(relay: PrivateRelay, project_id: str, path: str) -> tuple[int, 
 
 
 async def test_somebody_else_s_project_on_a_socket_for_many(daemon: PrivateRelay) -> None:
-    """A29: the door was opened for one's own; each subscription is judged by itself, with a cursor and without."""
+    """The door was opened for one's own; each subscription is judged by itself, with a cursor and without."""
     await daemon.publish([SECRET_START, log("hers", "a secret")])
     async with watch(daemon, "hers", after="0") as owner:
         cursor = (await owner.hears("workflow_log"))["id"]
@@ -154,7 +154,7 @@ async def test_somebody_else_s_project_on_a_socket_for_many(daemon: PrivateRelay
 
 
 async def test_a_cursor_is_a_place_and_no_key(daemon: PrivateRelay) -> None:
-    """A30: with the cursor of another's event one reads one's own project from there, and nothing else."""
+    """With the cursor of another's event one reads one's own project from there, and nothing else."""
     await daemon.publish([log("hers-2", "a secret"), log("mine", "my own"), log("hers-2", "the last secret")])
     async with watch(daemon, "hers-2", after="0") as owner:
         theirs = [(await owner.hears("workflow_log"))["id"] for _ in range(2)]
@@ -170,7 +170,7 @@ async def test_a_cursor_is_a_place_and_no_key(daemon: PrivateRelay) -> None:
     "after", ["-1", "9223372036854775808", "1", "../0", "AUi2", "A" * 32, "_" * 32, "%00", "0" * 99]
 )
 async def test_a_cursor_that_somebody_made_up(daemon: PrivateRelay, after: str) -> None:
-    """A30: it is a mistake, or a gap; never a place further on than the viewer may be, and never a fault."""
+    """It is a mistake, or a gap; never a place further on than the viewer may be, and never a fault."""
     await daemon.publish(log("mine", "my own"))
     async with aiohttp.ClientSession() as http:
         bearer = {"Authorization": f"Bearer {daemon.token()}", **stranger()}
@@ -191,7 +191,7 @@ async def test_a_cursor_that_somebody_made_up(daemon: PrivateRelay, after: str) 
      "https://127.0.0.1:{port}.evil.example", "http://127.0.0.1:{port}@evil.example", "http://[", "\u00e9"],
 )  # fmt: skip
 async def test_a_page_from_elsewhere(daemon: PrivateRelay, origin: str) -> None:
-    """A15, A16: with a visitor's own good token it opens no socket, no stream and no poll, and may read no answer."""
+    """With a visitor's own good token it opens no socket, no stream and no poll, and may read no answer."""
     headers = {"Authorization": f"Bearer {daemon.token()}", "Origin": origin.format(port=daemon.port), **stranger()}
     async with aiohttp.ClientSession() as http:
         for address, more in (
@@ -207,7 +207,7 @@ async def test_a_page_from_elsewhere(daemon: PrivateRelay, origin: str) -> None:
 
 
 async def test_no_page_is_ever_let_in_with_a_visitor_s_credentials(daemon: PrivateRelay) -> None:
-    """A16: there is no star and no cookie: nothing that a browser adds by itself opens anything."""
+    """There is no star and no cookie: nothing that a browser adds by itself opens anything."""
     async with aiohttp.ClientSession() as http:
         own = {"Origin": daemon.url, "Cookie": f"token={daemon.token()}; session={daemon.token()}"}
         async with http.get(daemon.api("/projects"), headers=own) as answer:
@@ -249,7 +249,7 @@ TWO_READINGS = {
 
 @pytest.mark.parametrize("name", TWO_READINGS)
 async def test_a_request_with_two_readings(daemon: PrivateRelay, name: str) -> None:
-    """A35: what a proxy and the relay might read differently is 400, once; nothing behind it is read, or logged."""
+    """What a proxy and the relay might read differently is 400, once; nothing behind it is read, or logged."""
     before = len(daemon.log)
     async with raw(daemon) as socket:
         socket.send(TWO_READINGS[name].encode("latin-1"))
@@ -270,7 +270,7 @@ async def test_a_request_with_two_readings(daemon: PrivateRelay, name: str) -> N
     ids=["address", "header", "headers", "name"],
 )
 async def test_a_head_without_measure(daemon: PrivateRelay, request_head: str) -> None:
-    """A12: 16 KiB for a line and 128 lines are enough for any token; more is refused, and not quoted in the log."""
+    """16 KiB for a line and 128 lines are enough for any token; more is refused, and not quoted in the log."""
     async with raw(daemon) as socket:
         socket.send(request_head.encode())
         answers = await socket.rest()
@@ -304,7 +304,7 @@ async def dripping(port: int, tls: ssl.SSLContext, said: bytes) -> AsyncGenerato
 
 
 async def test_requests_that_never_end(tmp_path: Path) -> None:
-    """A23: heads and bodies that stop, or come a byte a second, end at the proxy; the relay sees none of them."""
+    """Heads and bodies that stop, or come a byte a second, end at the proxy; the relay sees none of them."""
     bodies = f"POST {PREFIX}/projects/p/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 500\r\n\r\nabc"
     unended = [
         b"",
@@ -339,7 +339,7 @@ async def dripped(socket: RawSocket) -> None:
 
 
 async def test_a_crowd_that_says_nothing(daemon: PrivateRelay) -> None:
-    """A23: three hundred connections without a request hold no place and keep nobody from being served."""
+    """Three hundred connections without a request hold no place and keep nobody from being served."""
     async with AsyncExitStack() as stack:
         for number in range(300):
             socket = await stack.enter_async_context(raw(daemon))

@@ -35,7 +35,7 @@ def disguised(key: Pair, algorithm: str) -> Pair:
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "", None, 0])
 def test_no_algorithm(algorithm: object) -> None:
-    """A1: a published key is no reason to need no signature."""
+    """A published key is no reason to need no signature."""
     checker = verifier(pair("a"))
     unsigned = pair("a").token(CLAIMS, alg=algorithm).rpartition(".")[0]
 
@@ -45,7 +45,7 @@ def test_no_algorithm(algorithm: object) -> None:
 
 @pytest.mark.parametrize("kid", ["a", None])
 def test_a_published_key_as_a_secret(kid: str | None) -> None:
-    """A2: everybody has the key, in every form; signing with it as an HMAC secret opens nothing."""
+    """Everybody has the key, in every form; signing with it as an HMAC secret opens nothing."""
     key = pair("a")
     public = key.private.public_key()
     header = {"alg": "HS256"} | ({} if kid is None else {"kid": kid})
@@ -68,7 +68,7 @@ def test_a_published_key_as_a_secret(kid: str | None) -> None:
 
 @pytest.mark.parametrize(("published", "used"), [("RS256", "PS256"), ("PS256", "RS256"), ("RS512", "RS256")])
 def test_one_key_two_paddings(published: str, used: str) -> None:
-    """A2: the signature is good and the key is the right one, but it is bound to another algorithm."""
+    """The signature is good and the key is the right one, but it is bound to another algorithm."""
     key = Pair("a", published)
     checker = verifier(key, algorithms=FAMILY[published[:2]])
 
@@ -80,7 +80,7 @@ def test_one_key_two_paddings(published: str, used: str) -> None:
 
 
 def test_a_signature_of_another_curve() -> None:
-    """A2: a curve belongs to its algorithm, whatever the header says."""
+    """A curve belongs to its algorithm, whatever the header says."""
     small, large = pair("s", "ES256"), pair("l", "ES384")
     checker = verifier(small, large, algorithms=FAMILY["ES"])
 
@@ -110,7 +110,7 @@ def test_zeros_are_no_signature() -> None:
     ],
 )
 def test_a_token_brings_its_own_key(header: dict[str, Any]) -> None:
-    """A4: what a token says of its key is not read: it opens nothing, and closes nothing."""
+    """What a token says of its key is not read: it opens nothing, and closes nothing."""
     checker = verifier(pair("a"))
 
     assert "signature" == refusal(THEIRS.token(CLAIMS, **header), verifier=checker)
@@ -119,13 +119,13 @@ def test_a_token_brings_its_own_key(header: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("extra", [{"crit": ["x"], "x": 1}, {"crit": []}, {"crit": "exp"}, {"b64": False}])
 def test_a_critical_header_we_do_not_know(extra: dict[str, Any]) -> None:
-    """A5: a good signature does not make up for it."""
+    """A good signature does not make up for it."""
     assert "malformed" == refusal(pair("a").token(CLAIMS, **extra), verifier=verifier(pair("a")))
 
 
 @pytest.mark.parametrize("kid", ["../../../jwks.json", "http://127.0.0.1:1/", "x" * 1_500, "a\0", "A", " a"])
 def test_a_hostile_kid(kid: str) -> None:
-    """A3: it is compared with what is published, and leads nowhere."""
+    """It is compared with what is published, and leads nowhere."""
     assert "unknown_key" == refusal(pair("a").token(CLAIMS, kid=kid), verifier=verifier(pair("a")))
 
 

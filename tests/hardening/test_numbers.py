@@ -27,7 +27,7 @@ def series(relay: PrivateRelay) -> set[str]:
 
 
 async def test_ten_thousand_projects_make_no_series() -> None:
-    """A39: ids, agents, types, stages, paths, methods, users and programs of strangers are counted, and never named."""
+    """Ids, agents, types, stages, paths, methods, users and programs of strangers are counted, and never named."""
     async with PrivateRelay({"limits": {"connections_per_user": 50}}) as relay:
         async with watch(relay, "p", token=relay.token("somebody")) as viewer, aiohttp.ClientSession() as http:
             await viewer.frame()
@@ -59,7 +59,7 @@ async def test_ten_thousand_projects_make_no_series() -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/rejected", "/debug", "/rejected/1/replay"])
 async def test_what_is_for_operators_is_not_where_viewers_are(daemon: PrivateRelay, path: str) -> None:
-    """A37: the public listener has none of it, with a worker's and an admin's token neither."""
+    """The public listener has none of it, with a worker's and an admin's token neither."""
     headers = {"Authorization": f"Bearer {daemon.token('root', roles=['admin'], worker=True)}"}
     async with aiohttp.ClientSession() as http:
         for method in ("GET", "POST"):
@@ -68,7 +68,7 @@ async def test_what_is_for_operators_is_not_where_viewers_are(daemon: PrivateRel
 
 
 async def test_who_stands_before_the_operators_listener(daemon: PrivateRelay) -> None:
-    """A37: it listens on the loopback, and gives nothing of a project, a token or a configuration."""
+    """It listens on the loopback, and gives nothing of a project, a token or a configuration."""
     await daemon.publish(log("a-secret-project", "a secret"))
     async with aiohttp.ClientSession() as http:
         for path in ("/metrics", "/livez", "/readyz", "/rejected"):
@@ -83,7 +83,7 @@ EVIL = "(a+)+$"
 
 
 async def test_a_search_is_no_program(daemon: PrivateRelay) -> None:
-    """A38: what would make a regular expression think for years is a text that is looked for, wherever one searches."""
+    """What would make a regular expression think for years is a text that is looked for, wherever one searches."""
     await daemon.publish([log("search", "a" * 16_000 + "!"), log("search", f"literally {EVIL}")])
     headers = {"Authorization": f"Bearer {daemon.token()}"}
     async with watch(daemon, "search", q=EVIL) as viewer:
@@ -100,7 +100,7 @@ async def test_a_search_is_no_program(daemon: PrivateRelay) -> None:
 
 
 async def test_names_that_were_only_asked_for(daemon: PrivateRelay) -> None:
-    """A27: a thousand projects that nobody ever published, asked for by one viewer, cost no memory once it is gone."""
+    """A thousand projects that nobody ever published, asked for by one viewer, cost no memory once it is gone."""
     headers = {"Authorization": f"Bearer {daemon.token('curious')}"}
     async with aiohttp.ClientSession() as http:
 

@@ -27,7 +27,7 @@ NASTY = [
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 async def test_a_text_arrives_as_it_is_and_as_nothing_else(daemon: PrivateRelay, text: str) -> None:
-    """A31, A32: over socket, poll and stream, as one message of its kind, to the last character."""
+    """Over socket, poll and stream, as one message of its kind, to the last character."""
     project_id = f"nasty-{NASTY.index(text)}"
     sent = [
         log(project_id, text, agent="a", fields={text: text}),
@@ -68,7 +68,7 @@ async def event(stream: aiohttp.ClientResponse) -> object:
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 async def test_a_text_makes_no_line_of_log(daemon: PrivateRelay, text: str) -> None:
-    """A34: as an address, a session, an id, an unknown type or a reason it can forge no line and move no cursor."""
+    """As an address, a session, an id, an unknown type or a reason it can forge no line and move no cursor."""
     before = len(daemon.log)
     written = "".join(f"%{byte:02x}" for byte in text.encode())
     async with raw(daemon) as socket:

@@ -7,7 +7,7 @@ from tests.harness.replicas import Guests, places, replicas
 
 
 async def test_many_handshakes_at_once_on_several_relays(redis: PrivateRedis) -> None:
-    """A26: 50 parallel handshakes of one user on two relays: exactly five are let in, the others are told of them."""
+    """50 parallel handshakes of one user on two relays: exactly five are let in, the others are told of them."""
     async with replicas(redis) as relays, Guests() as guests:
         came = await asyncio.gather(*(guests.comes(relays[number % 2], "mallory") for number in range(50)))
         inside = {guest.connection_id for guest in came if guest.is_in}

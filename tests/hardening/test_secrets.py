@@ -109,7 +109,7 @@ async def every_way_in(relay: PrivateRelay, token: str) -> None:
 
 
 async def test_a_token_is_written_nowhere(tmp_path: Path) -> None:
-    """A13: each way in, good and bad, at debug level, in every library's errors: no log, file or metric has it."""
+    """Each way in, good and bad, at debug level, in every library's errors: no log, file or metric has it."""
     good, bad, other = canary(), canary(exp=1_000_000_000), canary(sub="other")[:-3] + "abc"
     async with PrivateRelay({"telemetry": {"log_level": "debug"}}, folder=tmp_path) as relay:
         await relay.publish(log("p", "hello"))
@@ -128,7 +128,7 @@ async def test_a_token_is_written_nowhere(tmp_path: Path) -> None:
 
 
 async def test_a_token_is_written_nowhere_by_the_proxy(tmp_path: Path) -> None:
-    """A13: through nginx, while the relay serves, while it is killed in the middle, and while it is away."""
+    """Through nginx, while the relay serves, while it is killed in the middle, and while it is away."""
     token = canary()
     bearer = {"Authorization": f"Bearer {token}", "Referer": f"https://app.example/?token={token}"}
     paths = [f"{SOCKET}/p", f"{PREFIX}/projects", f"{PREFIX}/projects/p/events", f"{PREFIX}/tickets", "/", "/metrics"]
@@ -161,7 +161,7 @@ async def test_a_token_is_written_nowhere_by_the_proxy(tmp_path: Path) -> None:
 
 
 async def test_a_token_is_not_in_what_a_fault_leaves(tmp_path: Path) -> None:
-    """A13: the journal fails under a viewer; the traceback that the operator reads has no token in it."""
+    """The journal fails under a viewer; the traceback that the operator reads has no token in it."""
     token = canary()
     async with PrivateRelay({"telemetry": {"log_level": "debug"}}, folder=tmp_path) as relay:
         await relay.publish([log("cold", str(number)) for number in range(50)])

@@ -20,19 +20,19 @@ LOCK = (ROOT / "requirements" / "run.lock").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("lock", ["run.lock", "dev.lock", "bench.lock"])
 def test_a_package_that_was_exchanged(lock: str) -> None:
-    """A43: each package of a lock is pinned and hashed, so another file of that name is refused by whoever installs."""
+    """Each package of a lock is pinned and hashed, so another file of that name is refused by whoever installs."""
     entries = (ROOT / "requirements" / lock).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     assert [] == [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
     assert "--require-hashes" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_the_parser_of_requests_is_the_careful_one() -> None:
-    """A35: the library's parser in Python has been fooled more often than llhttp; what is locked brings the latter."""
+    """The library's parser in Python has been fooled more often than llhttp; what is locked brings the latter."""
     assert "aiohttp._http_parser" == aiohttp.http_parser.HttpRequestParser.__module__
 
 
 def test_what_a_release_is_made_of(tmp_path: Path) -> None:
-    """A43: the list names each locked package in that version with all its hashes, and says the same each time."""
+    """The list names each locked package in that version with all its hashes, and says the same each time."""
     files = [tmp_path / "one.json", tmp_path / "two.json"]
     for file in files:
         subprocess.run(
@@ -72,7 +72,7 @@ SKIPPED = {"name": "c", "skip_reason": "not found"}
     ],
 )
 def test_a_hole_that_is_known(told: str, status: int, said: str) -> None:
-    """A43: a finding fails the check, whatever else could not be asked; silence is told as what it is."""
+    """A finding fails the check, whatever else could not be asked; silence is told as what it is."""
     verdict: Callable[[str], tuple[int, str]] = runpy.run_path(str(ROOT / "scripts" / "audit"))["verdict"]
 
     found, sentence = verdict(told)

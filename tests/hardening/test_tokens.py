@@ -12,7 +12,7 @@ from tests.identity.tokens import HMAC_KEY, NOW, VERIFIER, encoded, forged, judg
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", None, 5, ["HS256"], {"a": 1}])
 def test_no_algorithm(algorithm: object) -> None:
-    """A1: a token that says it needs no signature is refused, with and without one, in every spelling."""
+    """A token that says it needs no signature is refused, with and without one, in every spelling."""
     claims = {"sub": "ada", "exp": int(NOW) + 9}
 
     assert refusal(f"{part({'alg': algorithm})}.{part(claims)}.") in {"algorithm", "malformed"}
@@ -21,7 +21,7 @@ def test_no_algorithm(algorithm: object) -> None:
 
 
 def test_a_public_key_as_a_secret() -> None:
-    """A2: everybody has the public PEM; signing with it as an HMAC secret opens nothing, named or not."""
+    """Everybody has the public PEM; signing with it as an HMAC secret opens nothing, named or not."""
     _, public = pem_pair("RS256")
     verifier = JwtVerifier([Key(id="rsa", algorithm="RS256", material=public), HMAC_KEY])
     claims = {"sub": "eve", "exp": int(NOW) + 9}
@@ -35,18 +35,18 @@ def test_a_public_key_as_a_secret() -> None:
 
 @pytest.mark.parametrize("kid", ["../../etc/passwd", "' OR 1=1 --", "x" * 2_000, "", "main\0"])
 def test_a_hostile_kid(kid: str) -> None:
-    """A3: the id is looked up in a dict and nowhere else; an unknown one is refused though the signature is good."""
+    """The id is looked up in a dict and nowhere else; an unknown one is refused though the signature is good."""
     assert "unknown_key" == refusal(forged({"alg": "HS256", "kid": kid}, {"sub": "ada", "exp": int(NOW) + 9}))
 
 
 @pytest.mark.parametrize("kid", [None, 5, ["main"], {"main": 1}, True])
 def test_a_kid_that_is_no_string(kid: object) -> None:
-    """A3: a list as a key of a dict would raise, were it looked up."""
+    """A list as a key of a dict would raise, were it looked up."""
     assert "malformed" == refusal(forged({"alg": "HS256", "kid": kid}, {"sub": "ada", "exp": int(NOW) + 9}))
 
 
 def test_headers_that_bring_their_own_key() -> None:
-    """A4: `jku`, `x5u` and `jwk` are not read: with our signature they do nothing, with theirs neither."""
+    """`jku`, `x5u` and `jwk` are not read: with our signature they do nothing, with theirs neither."""
     theirs = "e" * 32
     header = {
         "alg": "HS256",
@@ -64,12 +64,12 @@ def test_headers_that_bring_their_own_key() -> None:
     "extra", [{"crit": ["x"], "x": 1}, {"crit": "x"}, {"b64": False}, {"b64": False, "crit": ["b64"]}]
 )
 def test_a_critical_header_we_do_not_know(extra: dict[str, object]) -> None:
-    """A5: what must be understood and is not makes the token unreadable."""
+    """What must be understood and is not makes the token unreadable."""
     assert "malformed" == refusal(forged({"alg": "HS256", **extra}, {"sub": "ada", "exp": int(NOW) + 9}))
 
 
 def test_times_to_the_second() -> None:
-    """A6: expired and not yet begun, each with exactly the leeway; the token keeps its own expiry."""
+    """Expired and not yet begun, each with exactly the leeway; the token keeps its own expiry."""
     verifier = JwtVerifier([HMAC_KEY], leeway=5)
 
     assert 1_000.0 == verifier.verify(token(exp=1_000), 1_004.9).expires_at
@@ -81,18 +81,18 @@ def test_times_to_the_second() -> None:
 
 
 def test_a_token_that_never_ends() -> None:
-    """A7: no `exp` is no token."""
+    """No `exp` is no token."""
     assert "claims" == refusal(token(exp=None))
 
 
 @pytest.mark.parametrize("exp", ["9999999999", 1.7e9, True, [1], {}])
 def test_an_end_that_is_no_whole_number(exp: object) -> None:
-    """A8: nothing is turned into a number for the sender."""
+    """Nothing is turned into a number for the sender."""
     assert "claims" == refusal(token(exp=exp))
 
 
 def test_a_life_that_is_too_long() -> None:
-    """A8: a day is a day, from the time of issue or, where that is not told, from now; 10^30 breaks no timer."""
+    """A day is a day, from the time of issue or, where that is not told, from now; 10^30 breaks no timer."""
     verifier = JwtVerifier([HMAC_KEY], max_lifetime=100, leeway=5)
 
     assert "claims" == refusal(token(exp=10**30), verifier=verifier)
@@ -110,25 +110,25 @@ def test_a_life_that_is_too_long() -> None:
 @pytest.mark.parametrize("name", ["iat", "nbf"])
 @pytest.mark.parametrize("value", ["1", True, [], float("nan"), float("inf"), float("-inf")])
 def test_times_that_are_none(name: str, value: object) -> None:
-    """A8: NaN is neither before nor after, and would pass as any time."""
+    """NaN is neither before nor after, and would pass as any time."""
     assert "claims" == refusal(token(**{name: value}))
 
 
 @pytest.mark.parametrize("audience", [None, "other", ["other"], {"relay": 1}, 5])
 def test_a_token_for_another(audience: object) -> None:
-    """A9: who is asked for an audience accepts no token without it."""
+    """Who is asked for an audience accepts no token without it."""
     assert "audience" == refusal(token(aud=audience), verifier=JwtVerifier([HMAC_KEY], audience="relay"))
 
 
 @pytest.mark.parametrize("audience", ["relay", ["other", "relay"]])
 def test_a_token_for_us(audience: object) -> None:
-    """A9: alone or among others."""
+    """Alone or among others."""
     assert "ada" == JwtVerifier([HMAC_KEY], audience="relay").verify(token(aud=audience), NOW).user
 
 
 @pytest.mark.parametrize("issuer", [None, "other", ["me"], "me "])
 def test_a_token_from_another(issuer: object) -> None:
-    """A9: one issuer, to the letter."""
+    """One issuer, to the letter."""
     verifier = JwtVerifier([HMAC_KEY], issuer="me")
 
     assert "issuer" == refusal(token(iss=issuer), verifier=verifier)
@@ -136,13 +136,13 @@ def test_a_token_from_another(issuer: object) -> None:
 
 
 def test_what_is_not_asked_for_is_not_checked() -> None:
-    """A9: without an audience of ours, theirs says nothing to us."""
+    """Without an audience of ours, theirs says nothing to us."""
     assert "ada" == VERIFIER.verify(token(aud="other", iss="other"), NOW).user
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [("HS256", 31), ("HS384", 47), ("HS512", 63)])
 def test_a_secret_that_can_be_guessed(algorithm: str, size: int) -> None:
-    """A10: a relay with a short secret does not start, and signs nothing."""
+    """A relay with a short secret does not start, and signs nothing."""
     key = Key(algorithm=algorithm, material="x" * size)
 
     with pytest.raises(BadKey, match="below the minimum"):
@@ -152,7 +152,7 @@ def test_a_secret_that_can_be_guessed(algorithm: str, size: int) -> None:
 
 
 def test_a_token_that_is_too_large() -> None:
-    """A11: 4 KiB, measured before anything of it is read."""
+    """4 KiB, measured before anything of it is read."""
     fits = token(pad="")
     padded = token(pad="x" * ((4_096 - len(fits)) * 3 // 4))
 
@@ -164,7 +164,7 @@ def test_a_token_that_is_too_large() -> None:
 
 @pytest.mark.parametrize("nested", [b"[" * 2_900, b'{"a":' * 580, b"[" * 1_400 + b"]" * 1_400, b"9" * 2_900])
 def test_claims_nested_to_the_bottom(nested: bytes) -> None:
-    """A11: what breaks the parser breaks nothing else, be it signed or be it the header."""
+    """What breaks the parser breaks nothing else, be it signed or be it the header."""
     assert "malformed" == refusal(forged({"alg": "HS256"}, nested))
     assert "malformed" == refusal(forged(nested, {"sub": "ada"}))
 
