@@ -4,6 +4,7 @@ from benchmarks.rows.capacity import capacity
 from benchmarks.rows.dashboard import dashboard
 from benchmarks.rows.deflate import deflate
 from benchmarks.rows.delivery import delivery
+from benchmarks.rows.handshakes import handshakes
 from benchmarks.rows.ingest import ingest
 from benchmarks.rows.latency import latency
 from benchmarks.rows.memory import memory
@@ -30,6 +31,7 @@ ROWS: dict[str, Run] = {
     "projects": projects,
     "memory": memory,
     "storm": storm,
+    "handshakes": handshakes,
     "deflate": deflate,
     "start": start,
     "tokens": tokens,
