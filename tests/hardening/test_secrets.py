@@ -75,6 +75,8 @@ async def every_way_in(relay: PrivateRelay, token: str) -> None:
             relay.api("/projects", token=token),
             relay.project("p", "/events", wait=0, token=token),
             relay.project("p", "/logs", token=token, q=token[:64]),
+            relay.project("p", "/events", wait=0, ticket=token),
+            relay.project("p", "/stream", ticket=token, token=token),
             relay.api(f"/{token}", token=token),
             relay.project(token[:100], token=token),
             f"{relay.url}/{token}?ticket={token}",
