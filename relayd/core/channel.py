@@ -13,7 +13,7 @@ from relayd.core.pacing import TokenBucket
 from relayd.protocol.commands import Selection
 from relayd.protocol.cursor import Place
 
-__all__ = ["SHARED_SELECTIONS", "Channel", "Group", "Key", "Member", "Passed"]
+__all__ = ["SHARED_SELECTIONS", "Channel", "Group", "Key", "Member", "Passed", "moved"]
 
 SHARED_SELECTIONS = 32
 """So many keys of a channel are shared; a viewer with one more is served on its own."""
@@ -137,8 +137,18 @@ class Channel(Generic[Member]):
                 self._forget(group)
                 return
 
+    def move_up(self, first: int, count: int) -> None:
+        """Follow a timeline from which so many entries were removed, the first of them at that index."""
+        for group in self:
+            group.index = moved(group.index, first, count)
+
     def _forget(self, group: Group[Member]) -> None:
         groups = self._groups[group.key]
         groups.remove(group)
         if not groups:
             del self._groups[group.key]
+
+
+def moved(index: int, first: int, count: int) -> int:
+    """Return where a reader stands that stood at an index, once so many entries from `first` on are gone."""
+    return index if index <= first else max(first, index - count)

@@ -12,6 +12,7 @@ from typing import Generic, Literal
 from relayd.core.channel import Member
 from relayd.core.floor import BELOW_ALL, Floor, Marks, Verdict
 from relayd.core.project import Project
+from relayd.core.purges import Purges
 from relayd.core.repeats import WINDOW, RepeatWindow
 from relayd.core.snapshot import read
 from relayd.core.staging import Staging
@@ -50,6 +51,7 @@ class Log(Generic[Member]):
         """Projects that are about to be written to; they stay in memory."""
         self.nbytes = 0
         self.repeats = RepeatWindow(window)
+        self.purges = Purges()
         self.marks = Marks(window)
         self._spelled: tuple[Place | None, str] = (None, BEGINNING)
 
@@ -73,8 +75,7 @@ class Log(Generic[Member]):
         self.head = self.end_of(marks[-1][0]) if marks else None
         self.settled = self.head or BELOW_ALL
         self.loose = False
-        self.floors.update(floors)
-        self.floor = floor
+        self.floors, self.floor = dict(floors), floor
         self.shelved.update(projects)
 
     def adopt(
@@ -111,7 +112,7 @@ class Log(Generic[Member]):
         """Return a project that is in memory or new; one that is shelved must be adopted first."""
         project = self.projects.get(project_id)
         if project is None:
-            project = self.projects[project_id] = Project(project_id)
+            project = self.projects[project_id] = Project(project_id, state=self.purges.state(project_id))
         return project
 
     def end_of(self, offset: int) -> Place:
@@ -128,7 +129,7 @@ class Log(Generic[Member]):
 
     def stage(self) -> Staging:
         """Begin a batch."""
-        return Staging(self.identity, self.epoch, self.repeats)
+        return Staging(self.identity, self.epoch, self.repeats, self.purges)
 
     def apply(self, staging: Staging) -> list[Project[Member]]:
         """Make a batch part of the log and return the projects it touched, each once."""
@@ -138,7 +139,7 @@ class Log(Generic[Member]):
         touched: list[Project[Member]] = []
         for project_id, said in staging.projects.items():
             # Taking it out and putting it back keeps the coldest first.
-            project = self.projects.pop(project_id, None) or Project(project_id)
+            project = self.projects.pop(project_id, None) or Project(project_id, state=self.purges.state(project_id))
             self.projects[project_id] = project
             project.record(said)
             touched.append(project)
@@ -160,8 +161,7 @@ class Log(Generic[Member]):
             # The window is a function of the log, and this is another log.
             self.repeats.clear()
             return self.raise_floor(None, Floor(Place(self.epoch, -1, -1, -1)))
-        offset = self.head.offset if self.head is not None else -1
-        return self.raise_floor(None, Floor(Place(self.epoch, offset, END + 1)))
+        return self.raise_floor(None, Floor(Place(self.epoch, -1 if self.head is None else self.head.offset, END + 1)))
 
     # -- shrinking ----------------------------------------------------------------------------------------------
 

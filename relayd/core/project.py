@@ -23,7 +23,7 @@ from relayd.protocol.messages import (
     WorkflowStageUpdate,
 )
 
-__all__ = ["Project", "fold"]
+__all__ = ["MAX_TASK", "MAX_TEXT", "Project", "fold"]
 
 MAX_AGENTS = 1_000
 MAX_STAGES = 100

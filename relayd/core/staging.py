@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from relayd.core.purges import Purges
 from relayd.core.repeats import Foresight, RepeatWindow, repeat_key
 from relayd.core.timeline import Entry
 from relayd.protocol import codec
@@ -46,9 +47,10 @@ class StagedBody(Struct, frozen=True, gc=False):
 class Staging:
     """Takes bodies in the log's order; ask it for `bodies`, or for `projects`, when the batch is full."""
 
-    def __init__(self, log: bytes, epoch: int, window: RepeatWindow) -> None:
-        """Begin a batch of the log with that identity, behind what the window has seen."""
+    def __init__(self, log: bytes, epoch: int, window: RepeatWindow, purges: Purges) -> None:
+        """Begin a batch of the log with that identity, behind what the window has seen, without what was removed."""
         self._log = log
+        self._purges = purges
         self.epoch = epoch
         self._seen = Foresight(window)
         self.bodies: list[StagedBody] = []
@@ -64,6 +66,8 @@ class Staging:
         repeated = 0
         cursors = BodyCursors(self._log, offset, fingerprint)
         epoch, projects = self.epoch, self.projects
+        # Only a body that is read once more can be concerned.
+        purges = self._purges if offset <= self._purges.reach else None
         for item, event in enumerate(said):
             # A rejected event is no repeat and does not count as seen: it may be published again once it is understood.
             if event.message_id is not None and event.messages:
@@ -76,6 +80,8 @@ class Staging:
             for part, message in enumerate(event.messages):
                 # What `Place(…)` does, without the step through its own `__new__`, which costs as much again.
                 place = tuple.__new__(Place, (epoch, offset, item, part))
+                if purges is not None and purges.hides(place, message.project_id, fingerprint):
+                    continue
                 new = entry(place, cursors.text(item, part), received_at, message)
                 self.nbytes += len(new.payload)
                 both = (message, new)

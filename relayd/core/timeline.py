@@ -2,10 +2,11 @@
 The recent events of one project in memory, encoded once; older ones are read from the journal.
 
 An entry has an index that never changes: the number of entries recorded before it.  Readers keep an index, so
-reading what is new is a slice, and dropping old entries moves nobody.
+reading what is new is a slice, and dropping old entries moves nobody.  Only an event that is removed for good moves
+those behind it, and their readers are told.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -108,3 +109,20 @@ class Timeline:
         self.bottom = gone[-1].place
         self.nbytes -= sum(len(entry.payload) for entry in gone)
         return gone[-1]
+
+    def between(self, after: Place, before: Place) -> list[Entry]:
+        """Return what is held strictly between two places."""
+        first = bisect_right(self._entries, after, key=place_of)
+        return self._entries[first : bisect_left(self._entries, before, key=place_of)]
+
+    def remove(self, after: Place, before: Place) -> tuple[int, list[Entry]]:
+        """
+        Let go of what stands strictly between two places, for good, and return it with the index of its first.
+
+        What stands behind it moves up: whoever keeps an index must be told.
+        """
+        gone = self.between(after, before)
+        first = bisect_right(self._entries, after, key=place_of)
+        del self._entries[first : first + len(gone)]
+        self.nbytes -= sum(len(entry.payload) for entry in gone)
+        return self.base + first, gone

@@ -3,7 +3,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from relayd.core.channel import SHARED_SELECTIONS, Channel, Group, Key, Passed
+from relayd.core.channel import SHARED_SELECTIONS, Channel, Group, Key, Passed, moved
 from relayd.core.pacing import Pace, TokenBucket
 from relayd.protocol.commands import EVERYTHING, Selection
 from tests.core.words import place
@@ -34,6 +34,20 @@ def test_nobody_watches_a_new_channel() -> None:
     assert not channel
     assert [] == list(channel)
     assert None is channel.group_of("ada")
+
+
+@pytest.mark.parametrize(("index", "after"), [(0, 0), (2, 2), (3, 2), (4, 2), (5, 2), (6, 3), (9, 6)])
+def test_a_reader_moves_up_with_what_it_reads_next(index: int, after: int) -> None:
+    """Three are removed, the first of them at 2: whoever stood among them reads on behind them."""
+    assert after == moved(index, 2, 3)
+
+
+def test_groups_follow_a_timeline_that_lost_entries() -> None:
+    """Each of them, and who stands before what was removed stays."""
+    channel: Channel[str] = Channel()
+    groups = [join(channel, "ada", 1), join(channel, "ben", 9), join(channel, "cem", 5, ERRORS)]
+    channel.move_up(2, 3)
+    assert [1, 6, 2] == [group.index for group in groups]
 
 
 def test_equal_wishes_at_the_same_index_share_a_group() -> None:

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+
+from relayd.core.purges import Purge, Purges
 from relayd.core.repeats import RepeatWindow, repeat_key
 from relayd.core.staging import Staging
 from relayd.protocol import codec
@@ -6,11 +9,11 @@ from relayd.protocol.messages import AgentStatusUpdate, ProjectCompleted
 from tests.core.words import IDENTITY, NOW, PROJECT, at, line, mark, said
 
 
-def staging(*seen: str, epoch: int = 0, window: int = 100) -> Staging:
+def staging(*seen: str, epoch: int = 0, window: int = 100, purges: Sequence[Purge] = ()) -> Staging:
     """Return a batch behind a window that has seen these ids."""
     known = RepeatWindow(window)
     known.remember(map(repeat_key, seen))
-    return Staging(IDENTITY, epoch, known)
+    return Staging(IDENTITY, epoch, known, Purges(purges))
 
 
 def test_an_entry_has_the_place_of_its_event() -> None:
@@ -86,7 +89,24 @@ def test_the_same_events_can_be_staged_again() -> None:
     """A batch that could not be kept is thrown away, and nothing has seen its ids."""
     known = RepeatWindow()
     events = [said(line(), name="one")]
-    dropped = Staging(IDENTITY, 0, known).add(0, mark(0), NOW, events)
-    again = Staging(IDENTITY, 0, known).add(4, mark(4), NOW, events)
+    dropped = Staging(IDENTITY, 0, known, Purges()).add(0, mark(0), NOW, events)
+    again = Staging(IDENTITY, 0, known, Purges()).add(4, mark(4), NOW, events)
     assert 0 == dropped.repeated == again.repeated
     assert str(at(4)) == again.entries[0][1].cursor == again.entries[0][0].id
+
+
+def test_what_was_removed_keeps_its_place_and_its_id() -> None:
+    """When a log is read once more the others have the places they had, and a repeat of it is one still."""
+    gone = Purge(epoch=0, offset=3, item=1, fingerprint=mark(3), project_id=PROJECT)
+    batch = staging(purges=[gone])
+    body = batch.add(3, mark(3), NOW, [said(line("a")), said(line("b"), name="b"), said(line("c"))])
+    assert [Place(0, 3, 0), Place(0, 3, 2)] == [entry.place for _, entry in body.entries]
+    assert [repeat_key("b")] == list(body.repeat_keys)
+    assert 1 == batch.add(4, mark(4), NOW, [said(line("b"), name="b")]).repeated
+    assert 2 == len(batch.projects[PROJECT])
+
+
+def test_a_body_of_another_log_at_that_place_is_shown() -> None:
+    """Its fingerprint tells it apart."""
+    gone = Purge(epoch=0, offset=3, item=0, fingerprint=mark(4), project_id=PROJECT)
+    assert 1 == len(staging(purges=[gone]).add(3, mark(3), NOW, [said(line())]).entries)

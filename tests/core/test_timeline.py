@@ -119,3 +119,22 @@ def test_there_may_turn_out_to_be_more_than_is_held() -> None:
         one.begin_above(place(7))
     assert [None, 0] == [held.index_after(place(3)), held.index_after(place(4)._replace(part=-1))]
     assert (place(7), place(1)) == (empty.bottom, dropped.bottom)
+
+
+def test_what_is_removed_moves_up_what_stands_behind_it() -> None:
+    """Strictly between two places, and told with the index of the first."""
+    held = timeline(1, 4, 5, 9)
+    held.drop(1)
+    before = held.nbytes
+    first, gone = held.remove(place(3), place(9))
+    assert (1, [4, 5]) == (first, offsets(gone))
+    assert [9] == offsets(held.slice(held.base, held.end))
+    assert (1, 2, place(1)) == (held.base, held.end, held.bottom)
+    assert before - sum(len(one.payload) for one in gone) == held.nbytes
+    assert (1, []) == held.remove(place(3), place(9))
+
+
+def test_what_stands_between_two_places() -> None:
+    """Neither of them."""
+    assert [4, 5] == offsets(timeline(1, 4, 5, 9).between(place(1), place(9)))
+    assert [] == timeline(1).between(place(1), place(2))
