@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relayd.ports import Aside
 
-__all__ = ["move_aside"]
+__all__ = ["move_aside", "moved_aside"]
 
 KEPT = 3
 """So many stay, the newest, for somebody to look at."""
@@ -21,15 +21,24 @@ def move_aside(path: Path, now: float) -> Aside | None:
     moved = [name for name in COMPANIONS if rename(beside(path, name), beside(target, name))]
     if not moved:
         return None
-    pattern = re.compile(re.escape(path.name) + r"\.damaged-(\d{8}T\d{6}Z(?:\.\d+)?)(-wal|-shm)?")
     found: dict[str, list[Path]] = {}
-    for one in sorted(path.parent.iterdir()):
-        if (match := pattern.fullmatch(one.name)) is not None:
-            found.setdefault(match[1], []).append(one)
+    for one in moved_aside(path):
+        found.setdefault(stamp_of(path, one), []).append(one)
     gone = [one for stamp in sorted(found)[:-KEPT] for one in found[stamp]]
     for one in gone:
         one.unlink()
     return Aside(str(target), [one.name for one in gone])
+
+
+def moved_aside(path: Path) -> list[Path]:
+    """Return the files that were moved out of the way, companions included, by name."""
+    return [one for one in sorted(path.parent.iterdir()) if stamp_of(path, one)]
+
+
+def stamp_of(path: Path, other: Path) -> str:
+    """Return the time in the name of a file that was moved out of the way, empty for any other file."""
+    match = re.fullmatch(re.escape(path.name) + r"\.damaged-(\d{8}T\d{6}Z(?:\.\d+)?)(-wal|-shm)?", other.name)
+    return "" if match is None else match[1]
 
 
 def free_name(path: Path, now: float) -> Path:

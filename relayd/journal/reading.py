@@ -15,7 +15,21 @@ from relayd.journal.transaction import transaction
 from relayd.ports import Kept, Position, ProjectRow, Rejected
 from relayd.protocol.cursor import Place
 
-__all__ = ["fingerprint", "list_projects", "list_rejected", "load", "read", "show_rejected"]
+__all__ = [
+    "CHUNKS_AFTER",
+    "REJECTED",
+    "SNAPSHOTS",
+    "Span",
+    "fingerprint",
+    "kept_row",
+    "lines",
+    "list_projects",
+    "list_rejected",
+    "load",
+    "number_of",
+    "read",
+    "show_rejected",
+]
 
 # Chunks of a project don't overlap, so they are in order by their last place.
 CHUNKS_AFTER = (
@@ -59,7 +73,8 @@ class Lines(NamedTuple):
 
     def within(self, span: Span) -> list[bytes]:
         """Return the lines inside the span; where the span ends in the chunk, a handful is looked at, not all."""
-        lines = self.body.split(b"\n")
+        # Of what was removed for good only the places are left.
+        lines = self.body.split(b"\n") if self.body else []
 
         def place(line: bytes) -> Place:
             return place_of(self.epoch, line)

@@ -24,6 +24,7 @@ from relayd.journal.connection import Connection, connect_reader, connect_writer
 from relayd.journal.failures import explain
 from relayd.journal.ledger import Ledger
 from relayd.journal.lock import Lock
+from relayd.journal.purging import Purging
 from relayd.journal.quarantine import move_aside
 from relayd.journal.recovery import claim, look_through, recover, was_closed
 from relayd.journal.retention import Limits, retain
@@ -68,7 +69,7 @@ class Opened:
         self.ledger = ledger
 
 
-class SqliteJournal:
+class SqliteJournal(Purging):
     """
     Keeps one relay's view of one log in one file; see `ports.Journal`.
 
@@ -177,8 +178,7 @@ class SqliteJournal:
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it or nothing; raises JournalError, also for what lies before the stored position."""
-        opened = self._need()
-        await self._run(opened.writer, lambda db: self._write(db, opened.ledger, commit))
+        await self._change(lambda db, ledger: self._write(db, ledger, commit))
 
     def _write(self, db: sqlite3.Connection, ledger: Ledger, commit: Commit) -> None:
         if place_of(self._path) != self._place:
@@ -217,8 +217,7 @@ class SqliteJournal:
 
     async def retain(self, now: float) -> Mapping[str | None, Floor]:
         """Drop a slice of what is beyond age, bytes or count; return raised floors by project (None: all projects)."""
-        opened = self._need()
-        return await self._run(opened.writer, lambda db: self._retain(db, opened.ledger, now))
+        return await self._change(lambda db, ledger: self._retain(db, ledger, now))
 
     def _retain(self, db: sqlite3.Connection, ledger: Ledger, now: float) -> Mapping[str | None, Floor]:
         with kinds_kept():
@@ -234,8 +233,7 @@ class SqliteJournal:
 
     async def mark_replayed(self, number: int, now: float) -> None:
         """Note that a rejected event was published again; raises JournalError if it is not (or no longer) there."""
-        opened = self._need()
-        await self._run(opened.writer, lambda db: writing.mark_replayed(db, opened.ledger, number, now))
+        await self._change(lambda db, ledger: writing.mark_replayed(db, ledger, number, now))
 
     async def close(self) -> None:
         """Finish what was begun and let go of the file; closing twice is no mistake."""
@@ -264,6 +262,10 @@ class SqliteJournal:
 
     async def _ask(self, job: Callable[[sqlite3.Connection], T]) -> T:
         return await self._run(self._need().reader, job)
+
+    async def _change(self, job: Callable[[sqlite3.Connection, Ledger], T]) -> T:
+        opened = self._need()
+        return await self._run(opened.writer, lambda db: job(db, opened.ledger))
 
     async def _run(self, connection: Connection, job: Callable[[sqlite3.Connection], T]) -> T:
         try:

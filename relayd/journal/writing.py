@@ -15,7 +15,7 @@ from relayd.journal.rows import Chunk, checkpoints, chunks, project_values, reje
 from relayd.journal.transaction import transaction
 from relayd.ports import Commit, JournalError, Position, ProjectRow
 
-__all__ = ["changing", "higher", "mark_replayed", "put_floor", "put_meta", "write"]
+__all__ = ["PUT_SNAPSHOT", "changing", "higher", "mark_replayed", "put_floor", "put_meta", "snapshot_row", "write"]
 
 PUT_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 PUT_SNAPSHOT = """

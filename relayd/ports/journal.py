@@ -1,11 +1,12 @@
 """One relay's own view of the log on disk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from relayd.core.floor import Floor
+from relayd.core.purges import Purge
 from relayd.core.timeline import Entry
 from relayd.ports.sources import Position
 from relayd.protocol.cursor import Place
@@ -14,12 +15,15 @@ __all__ = [
     "Aside",
     "Body",
     "Commit",
+    "Doomed",
+    "Found",
     "Journal",
     "JournalDamaged",
     "JournalError",
     "JournalMistake",
     "Kept",
     "ProjectRow",
+    "PurgeBook",
     "Recovered",
     "Rejected",
 ]
@@ -103,6 +107,26 @@ class Kept(Struct, frozen=True, kw_only=True):
     """The newest entries, oldest first, to fill a timeline."""
 
 
+class Doomed(Struct, frozen=True, kw_only=True):
+    """What the journal shall hold no more, strictly between two places."""
+
+    project_id: str | None
+    """Whose events; None: only what could not be understood."""
+    after: Place
+    before: Place
+    state: Callable[[ProjectRow, Sequence[bytes]], ProjectRow]
+    """Returns the project's row without what is gone, given the payloads of what goes now."""
+    named: bytes = b""
+    """Rejected events go if these bytes stand in them; all, if there are none."""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What came of one raw event."""
+
+    entries: Sequence[Entry]
+    rejected: Sequence[Rejected]
+
+
 class Aside(Struct, frozen=True):
     """Where a file was moved to, and which older ones made room for it."""
 
@@ -181,6 +205,35 @@ class Journal(Protocol):
         """Note that a rejected event was published again."""
         ...
 
+    async def find(self, offset: int, item: int) -> Found:
+        """Return what came of the raw events with that number in bodies at that offset, of any epoch and project."""
+        ...
+
+    async def purge(self, doomed: Sequence[Doomed]) -> int:
+        """Empty the places of what is doomed, keep the places, and return how many events and rejected ones went."""
+        ...
+
+    async def scour(self) -> Sequence[str]:
+        """Leave nothing in the file of what it holds no more; return the files moved aside that may still hold it."""
+        ...
+
     async def close(self) -> None:
         """Finish what was begun and let go of the file."""
+        ...
+
+
+class PurgeBook(Protocol):
+    """Where a relay notes what was removed for good, apart from the journal, which may be lost."""
+
+    @property
+    def lasting(self) -> bool:
+        """What is noted is there again after a restart."""
+        ...
+
+    async def read(self, log: str) -> Sequence[Purge]:
+        """Return what was noted; raises JournalMistake if it can't be read or is of another log."""
+        ...
+
+    async def write(self, log: str, purges: Sequence[Purge]) -> None:
+        """Note all of these in place of what was noted, durably; raises JournalError."""
         ...

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from relayd.core.floor import Floor
@@ -13,6 +12,8 @@ from relayd.ports import (
     Aside,
     Body,
     Commit,
+    Doomed,
+    Found,
     JournalDamaged,
     JournalError,
     JournalMistake,
@@ -24,20 +25,9 @@ from relayd.ports import (
 )
 from relayd.protocol.cursor import Place, decode
 from relayd.testing.journal_contract import JournalContract
+from relayd.testing.journal_purging import Chunk, find, purge
 
 __all__ = ["FakeJournal", "JournalContract"]
-
-
-class Chunk(Struct, frozen=True):
-    """The entries of one project and commit; retention drops no less."""
-
-    project_id: str
-    entries: Sequence[Entry]
-
-    @property
-    def received_at(self) -> float:
-        """The newest receive time."""
-        return max(one.received_at for one in self.entries)
 
 
 class FakeJournal:
@@ -203,7 +193,7 @@ class FakeJournal:
         return found[max(0, len(found) - limit) :] if newest else found[:limit]
 
     def _entries(self, project_id: str) -> Iterator[Entry]:
-        return (one for chunk in self._chunks if chunk.project_id == project_id for one in chunk.entries)
+        return (one for chunk in self._chunks if chunk.project_id == project_id for one in chunk.held)
 
     async def fingerprint(self, epoch: int, offset: int) -> bytes | None:
         """Return the fingerprint of the body at that offset, None when it is not known."""
@@ -271,6 +261,21 @@ class FakeJournal:
         if number not in self._rejected:
             raise JournalError(f"rejected event {number} is not (or no longer) in the journal")
         self._rejected[number] = replace(self._rejected[number], replayed_at=now)
+
+    async def find(self, offset: int, item: int) -> Found:
+        """Return what came of the raw events with that number in bodies at that offset, of any epoch and project."""
+        self._need()
+        return find(self._chunks, self._rejected, offset, item)
+
+    async def purge(self, doomed: Sequence[Doomed]) -> int:
+        """Empty the places of what is doomed, keep the places, and return how many events and rejected ones went."""
+        self._need_to_write()
+        return sum(purge(self._chunks, self._rows, self._rejected, one) for one in doomed)
+
+    async def scour(self) -> Sequence[str]:
+        """Do nothing: what was emptied is empty; name what was moved aside."""
+        self._need_to_write()
+        return [f"aside-{number}" for number, _ in enumerate(self.aside)]
 
     async def close(self) -> None:
         """Let go; what was written stays for the next `open`."""

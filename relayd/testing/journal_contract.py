@@ -7,6 +7,7 @@ from relayd.core.floor import Floor
 from relayd.ports import Journal
 from relayd.protocol.cursor import Place
 from relayd.testing.journal_words import LIMITS, LOG, NOW, between, commit, mark, poison, refused, row, said, settle
+from relayd.testing.purge_contract import PurgeContract
 
 __all__ = ["JournalContract"]
 
@@ -15,7 +16,7 @@ TOO_OLD = LIMITS["max_age_seconds"] + 1
 """So many seconds later it is dropped."""
 
 
-class JournalContract:
+class JournalContract(PurgeContract):
     """Inherit it as `Test…` with a fixture `journal`."""
 
     async def test_a_new_journal_knows_nothing(self, journal: Journal) -> None:

@@ -174,6 +174,10 @@ class RecordingObserver:
         """Remember it."""
         self.told.append(("journal_replaced", dict(fields)))
 
+    def purged(self, fields: Mapping[str, Any], *, events: int) -> None:
+        """Remember it."""
+        self.told.append(("purged", (dict(fields), events)))
+
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Remember it."""
         self.told.append(("noticed", (event, dict(fields))))
