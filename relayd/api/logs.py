@@ -60,7 +60,9 @@ async def read_logs(admission: Admission, request: web.Request) -> dict[str, Any
         page = await forwards(admission, project, after, wanted, limit)
     else:
         page = await backwards(admission, project, before, wanted, limit)
-    return {"logs": [LINE.decode(entry.payload) for entry in page.lines], "next": page.next}
+    # What was read first may have been removed for good while more was read.
+    lines = admission.engine.log.purges.left(project.id, page.lines)
+    return {"logs": [LINE.decode(entry.payload) for entry in lines], "next": page.next}
 
 
 async def place(admission: Admission, project: Watched, request: web.Request, side: str) -> Place | None:

@@ -13,6 +13,7 @@ import uvloop
 
 from relayd import __version__
 from relayd.api.admin import admin_app
+from relayd.api.purging import purge_routes
 from relayd.app.clock import SystemClock
 from relayd.app.demo import invitation
 from relayd.app.descriptors import shortage
@@ -106,6 +107,7 @@ class Daemon:
             clock=rooms.clock,
             journal=rooms.journal,
             replay=replay_into(rooms.source, self._config, rooms.clock),
+            routes=purge_routes(rooms.purging),
         )
         return await listen(app, host=admin.host, port=admin.port, path=admin.socket)
 

@@ -16,6 +16,7 @@ from relayd.app.settings import (
     one_use_of,
     presence_of,
     publication_of,
+    purge_book_of,
     redactor_of,
     sealer_of,
     source_of,
@@ -34,6 +35,7 @@ from relayd.relay.fanout import Fanout
 from relayd.relay.freshness import Freshness
 from relayd.relay.intake import Intake
 from relayd.relay.lobby import Lobby
+from relayd.relay.purging import Purging
 from relayd.relay.subscription import WatchedLog
 from relayd.relay.tickets import Tickets
 from relayd.relay.turnstile import Turnstile
@@ -62,6 +64,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     presence: Presence
     journaling: Journaling
     intake: Intake
+    purging: Purging
     admission: Admission
     headroom: Headroom
     lobby: Lobby
@@ -90,6 +93,8 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
             told.report_to(observer)
     log: WatchedLog = Log(source.log)
     journal = journaling(config, source, log, observer=observer, clock=clock, limits=limits)
+    book = purge_book_of(config)
+    noted = await book.read(source.log)
     await journal.mender.begin()
     engine = Engine(
         log=log,
@@ -106,6 +111,8 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         copies=Copies(),
         freshness=Freshness(source, log, clock),
     )
+    purging = Purging(engine, journal.keeper, book)
+    await purging.begin(noted)
     gauges.register(metrics, engine, journal)
     headroom = Headroom(config.server.max_memory_mib, clock)
     tickets = Tickets(sealer_of(config), one_use_of(presence), clock)
@@ -129,6 +136,7 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         published=published,
         presence=presence,
         journaling=journal,
+        purging=purging,
         intake=Intake(engine, detector, journal.keeper, redactor_of(config)),
         admission=admission,
         headroom=headroom,

@@ -19,6 +19,7 @@ from relayd.identity.open_door import OpenDoor
 from relayd.identity.published import Publication
 from relayd.identity.settings import ClaimsSettings
 from relayd.identity.tickets import TicketSealer
+from relayd.journal.book import MemoryBook, PurgeFile
 from relayd.journal.sqlite import SqliteJournal
 from relayd.plugins import AUTHORIZERS, DIALECTS, PRESENCE, SOURCES, PluginError, find
 from relayd.ports import (
@@ -27,6 +28,7 @@ from relayd.ports import (
     Observer,
     OneUse,
     Presence,
+    PurgeBook,
     Sealer,
     SharedOneUse,
     Source,
@@ -43,6 +45,7 @@ __all__ = [
     "one_use_of",
     "presence_of",
     "publication_of",
+    "purge_book_of",
     "redactor_of",
     "sealer_of",
     "source_of",
@@ -196,6 +199,12 @@ def journal_of(config: Config, source: Source) -> SqliteJournal | None:
         # A log that can't be read again must survive a loss of power.
         synchronous="normal" if source.replays else "full",
     )
+
+
+def purge_book_of(config: Config) -> PurgeBook:
+    """Return where purges are noted: beside the journal, or nowhere."""
+    path = config.journal.path
+    return PurgeFile(Path(f"{path}.purged")) if path else MemoryBook()
 
 
 def made(group: str, name: str, settings: Any) -> Any:  # noqa: ANN401  # a plug-in's own kind of settings

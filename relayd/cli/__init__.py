@@ -18,6 +18,7 @@ from relayd.cli import rabbitmq, rejected
 from relayd.cli.emit import emit
 from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.map import map_body
+from relayd.cli.purge import purge
 from relayd.cli.serve import check_config, serve
 from relayd.cli.simulate import simulate
 from relayd.cli.tail import tail
@@ -39,6 +40,7 @@ app.command()(serve)
 app.command("check-config")(check_config)
 app.command()(emit)
 app.command("map")(map_body)
+app.command()(purge)
 app.command()(simulate)
 app.command()(tail)
 app.command()(token)

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AdminUrl", "AmqpUrl", "ConfigFile", "OptionalRelayUrl", "RelayUrl", "RequiredConfigFile", "Token"]
+__all__ = [
+    "AdminUrl",
+    "AdminUrls",
+    "AmqpUrl",
+    "ConfigFile",
+    "OptionalRelayUrl",
+    "RelayUrl",
+    "RequiredConfigFile",
+    "Token",
+]
 
 RelayUrl = Annotated[str, typer.Option("--url", envvar="RELAYD_URL", metavar="URL", help="Base address of the relay.")]
 
@@ -49,6 +58,16 @@ AdminUrl = Annotated[
         envvar="RELAYD_ADMIN",
         metavar="URL",
         help="Admin listener: http://host:port or unix:/path/of/socket.",
+    ),
+]
+
+AdminUrls = Annotated[
+    list[str],
+    typer.Option(
+        "--admin",
+        envvar="RELAYD_ADMIN",
+        metavar="URL",
+        help="Admin listener: http://host:port or unix:/path/of/socket; once for each relay.",
     ),
 ]
 

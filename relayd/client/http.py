@@ -17,6 +17,7 @@ __all__ = [
     "Accepted",
     "Admin",
     "Publisher",
+    "Purged",
     "Refusal",
     "Refused",
     "RejectedEvent",
@@ -27,6 +28,8 @@ __all__ = [
 
 TIMEOUT = ClientTimeout(total=60, connect=10)
 """An ingest answers after its events are on disk, which may take a while on a busy one."""
+PATIENT = ClientTimeout(total=None, connect=10)
+"""A journal of gigabytes is written anew by a purge."""
 CONTENT_TYPE = "application/json"
 
 Answer = TypeVar("Answer")
@@ -84,6 +87,13 @@ class RejectedPage(Struct):
 
     rejected: list[RejectedEvent]
     next: int | None = None
+
+
+class Purged(Struct):
+    """What became of a purge: how many events went, and sentences about where else they may be."""
+
+    events: int
+    notes: list[str] = []
 
 
 class Complaint(Struct):
@@ -168,6 +178,11 @@ class Admin:
         query = {"again": "1"} if again else None
         await request(self._http, "POST", f"{self._base}/rejected/{number}/replay", dict[str, Any], query=query)
 
+    async def purge(self, what: Mapping[str, str]) -> Purged:
+        """Have a `project` or an `event` (a cursor) removed for good; raises Refused or Unreachable."""
+        body = msgspec.json.encode(what)
+        return await request(self._http, "POST", f"{self._base}/purge", Purged, body=body, patience=PATIENT)
+
 
 async def request(
     http: ClientSession,
@@ -178,10 +193,11 @@ async def request(
     body: bytes | None = None,
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    patience: ClientTimeout = TIMEOUT,
 ) -> Answer:
     """Return the answer read as `kind`; raises Refused or Unreachable."""
     try:
-        async with http.request(method, url, data=body, params=query, headers=headers) as response:
+        async with http.request(method, url, data=body, params=query, headers=headers, timeout=patience) as response:
             said = await response.read()
             status, answered = response.status, response.headers
     except (ClientError, TimeoutError, OSError) as error:

@@ -112,6 +112,10 @@ class Observer(Protocol):
         """A damaged file was moved aside, and a new one is begun."""
         ...
 
+    def purged(self, fields: Mapping[str, Any], *, events: int) -> None:
+        """Events were removed for good; `fields` say whose and how, and nothing of what they said."""
+        ...
+
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Something worth a log line happened."""
         ...

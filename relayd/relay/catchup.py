@@ -111,7 +111,9 @@ async def write_entries(
     engine: Engine, subscription: Subscription, entries: Sequence[Entry], wire: Wire, *, many: bool
 ) -> None:
     """Write entries in as many envelopes as they need, and move the subscription on, unless it was taken off."""
-    while entries and subscription in subscription.project.channel.behind:
+    project = subscription.project
+    # Looked at each time: what was read may have been removed for good while somebody waited.
+    while (entries := engine.log.purges.left(project.id, entries)) and subscription in project.channel.behind:
         wanted, looked_at = cut(entries, subscription.selection, messages=MAX_ENVELOPE_MESSAGES)
         last = entries[looked_at - 1]
         if wanted:

@@ -35,6 +35,10 @@ class Copies:
         self._payloads[key] = payload
         self._nbytes += len(payload)
 
+    def forget(self) -> None:
+        """Let go of all: what is in them may have been removed."""
+        self._clear(self._since)
+
     def _clear(self, now: float) -> None:
         self._payloads.clear()
         self._nbytes = 0

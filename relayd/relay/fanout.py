@@ -108,10 +108,14 @@ class Fanout:
     def give_up_all(self, cause: str) -> None:
         """Tell every viewer that its past is not whole any more: the log has a hole or is another one."""
         for project in list(self._log.projects.values()):
-            for group in project.channel:
-                self._jump(group, cause)
-            for member in list(project.channel.alone):
-                member.fall_behind(member.passed, cause)
+            self.give_up(project, cause)
+
+    def give_up(self, project: Watched, cause: str) -> None:
+        """Tell every viewer of a project that its past is not whole any more."""
+        for group in project.channel:
+            self._jump(group, cause)
+        for member in list(project.channel.alone):
+            member.fall_behind(member.passed, cause)
 
     def _serve(self, project: Watched, group: Group[Subscription], now: float) -> None:
         timeline = project.timeline

@@ -20,6 +20,7 @@ from relayd.protocol import codec
 from relayd.protocol.cursor import Place, fingerprint
 from relayd.relay.engine import Engine
 from relayd.relay.keeper import Keeper
+from relayd.relay.remnants import is_gone
 
 __all__ = ["Intake"]
 
@@ -104,6 +105,7 @@ class Intake:
             for told, reading, body in zip(receipts, readings, bodies, strict=True)
             if told.rejected
             for event in refused(reading, body, staging.epoch, self.redactor)
+            if not is_gone(log.purges, event)
         ]
         if source.replays:
             touched = log.apply(staging)

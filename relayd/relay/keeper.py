@@ -19,7 +19,7 @@ from contextlib import suppress
 from relayd.core.floor import BELOW_ALL, Floor
 from relayd.core.outage import missed
 from relayd.core.staging import Staging
-from relayd.ports import Body, Clock, Commit, JournalError, Observer, Position, ProjectRow, Rejected
+from relayd.ports import Body, Clock, Commit, Doomed, JournalError, Observer, Position, ProjectRow, Rejected
 from relayd.protocol.cursor import Place
 from relayd.relay.deadline import complaining, in_time, late
 from relayd.relay.limits import Limits
@@ -100,6 +100,10 @@ class Keeper:
     def raise_floor(self, floor: Floor) -> None:
         """Note a floor of all projects; it is written with the next batch, for it belongs to what comes after it."""
         self._pending.floor = floor
+
+    def purge(self, doomed: Doomed) -> int:
+        """Let go of what is doomed before it is written, and return how many events that were."""
+        return self._pending.purge(doomed)
 
     async def room(self) -> None:
         """Return when the journal is not too far behind."""

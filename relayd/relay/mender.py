@@ -23,6 +23,7 @@ from relayd.ports import (
 )
 from relayd.relay.keeper import Keeper
 from relayd.relay.past import Past
+from relayd.relay.remnants import purge_again
 from relayd.relay.trouble import Trouble
 
 __all__ = ["Mender"]
@@ -139,6 +140,7 @@ class Mender:
                 await self._replace(journal, self._trouble.damage)
             if not self._opened:
                 await self._join(journal)
+            await purge_again(self._log, journal)
             await self._keeper.catch_up()
             await self._past.mend()
         except JournalError as error:

@@ -120,14 +120,20 @@ async def open_subscription(
         return Opening(replay="resume", cursor=after, entries=(), head=engine.log.head_cursor())
     if verdict is not None:
         engine.observer.gapped(verdict.cause)
-    # State and position are taken in one step: no await stands between these lines and the first of `tail`.
-    state, modern = subscription.project.state, subscription.follower.encoding.modern
-    # A partial state would be taken for the whole.
-    whole = not subscription.project.partial
-    snapshot = state.as_dict() if modern and state.counts and whole else None
-    words = spoken(state, engine.clock.now()) if not modern and whole else ()
-    # Who was told of what is missing goes on without a hole from there.
-    newest = await engine.past.tail(subscription.project, tail, subscription.selection, whole=verdict is not None)
+    modern = subscription.follower.encoding.modern
+    while True:
+        purges = engine.log.purges
+        # State and position are taken in one step: no await stands between these lines and the first of `tail`.
+        state = subscription.project.state
+        # A partial state would be taken for the whole.
+        whole = not subscription.project.partial
+        snapshot = state.as_dict() if modern and state.cursor is not None and whole else None
+        words = spoken(state, engine.clock.now()) if not modern and whole else ()
+        # Who was told of what is missing goes on without a hole from there.
+        newest = await engine.past.tail(subscription.project, tail, subscription.selection, whole=verdict is not None)
+        if purges is engine.log.purges:
+            break
+        # Something was removed for good while the tail was read, and may be in what was taken before.
     subscription.passed, subscription.index = newest.passed, None
     return Opening(
         replay="gap" if verdict is not None else "tail" if newest.entries else "none",

@@ -7,6 +7,7 @@ answered, nobody else asks, memory is all there is, and floors say how far back 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -137,8 +138,8 @@ class Past:
             project_id,
             snapshot=None if kept.row is None else kept.row.snapshot,
             place=None if kept.row is None else kept.row.place,
-            since=kept.since,
-            newest=kept.newest,
+            since=self.log.purges.left(project_id, kept.since),
+            newest=self.log.purges.left(project_id, kept.newest),
             whole=len(kept.newest) < self._newest,
         )
 
@@ -195,23 +196,32 @@ class Past:
         """
         if self.journal is None or self.log.blind:
             return None
-        entries = await self._ask(
-            "events were not read", lambda journal: journal.read(project.id, after=after, limit=limit)
-        )
+        entries = await self._behind(project, after, limit)
         if self._retaining.locked():
             await in_time(asyncio.ensure_future(self._retained()), self._patience, "what is too old was not dropped")
         floor = self.log.floor_of(project.id)
         # Only now: a floor that rose while the rows were read makes them a part, and a part is never called whole.
         return None if floor is not None and after < floor.place else entries
 
+    async def _behind(self, project: Watched, after: Place, limit: int) -> Sequence[Entry]:
+        while True:
+            ask = partial(read_after, project_id=project.id, after=after, limit=limit)
+            rows = await self._ask("events were not read", ask)
+            left = self.log.purges.left(project.id, rows)
+            if left or not rows:
+                return left
+            # What was removed meanwhile is passed over: nothing left would mean that nothing comes.
+            after = rows[-1].place
+
     async def older(self, project: Watched, before: Place | None, limit: int) -> Sequence[Entry]:
         """Return up to `limit` entries before a place, the newest of them, as far as they can be read, oldest first."""
         if self.journal is None or self.log.blind:
             return ()
-        return await self._ask(
+        rows = await self._ask(
             "events were not read",
             lambda journal: journal.read(project.id, before=before, limit=limit, newest=True),
         )
+        return self.log.purges.left(project.id, rows)
 
     async def tail(self, project: Watched, count: int, selection: Selection, *, whole: bool = False) -> Tail:
         """
@@ -280,3 +290,8 @@ class Past:
 def just_after(place: Place) -> Place:
     """Return a bound that lets a place itself be read and nothing behind it."""
     return place._replace(part=place.part + 1)
+
+
+async def read_after(journal: Journal, *, project_id: str, after: Place, limit: int) -> Sequence[Entry]:
+    """Return a journal's entries behind a place."""
+    return await journal.read(project_id, after=after, limit=limit)

@@ -7,7 +7,8 @@ import msgspec
 from relayd.core.floor import Floor
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
-from relayd.ports import Body, Position, ProjectRow, Rejected
+from relayd.ports import Body, Doomed, Position, ProjectRow, Rejected
+from relayd.protocol.cursor import Place
 from relayd.relay.subscription import Watched
 
 __all__ = ["Pending", "row"]
@@ -48,6 +49,21 @@ class Pending:
         """Let go of the oldest events that could not be understood, until no more than so many bytes are left."""
         while self.rejected and self.nbytes > nbytes:
             self.nbytes -= weight(self.rejected.pop(0))
+
+    def purge(self, doomed: Doomed) -> int:
+        """Let go of what is doomed and return how many that were; their bodies stay."""
+
+        def stays(place: Place) -> bool:
+            return not doomed.after < place < doomed.before
+
+        held = [] if doomed.project_id is None else self.entries.get(doomed.project_id, [])
+        left = [entry for entry in held if stays(entry.place)]
+        if doomed.project_id is not None and len(left) < len(held):
+            self.entries[doomed.project_id] = left
+        rejected = [one for one in self.rejected if stays(one.place) or doomed.named not in one.body]
+        gone = len(held) - len(left) + len(self.rejected) - len(rejected)
+        self.rejected = rejected
+        return gone
 
     @property
     def position(self) -> Position | None:

@@ -60,6 +60,7 @@ __all__ = [
     "LIMITS_MET",
     "MEMORY_SHORT",
     "PROJECTS",
+    "PURGED",
     "RECONNECTS",
     "REDACTIONS",
     "REDIS_UP",
@@ -122,10 +123,7 @@ def _pulled(name: str, meaning: str, label: str = "", values: tuple[str, ...] = 
 BROKER_MESSAGES = _counter("relayd_broker_messages_total", "Messages recorded from the source.", "type", TYPES)
 BROKER_BYTES = _counter("relayd_broker_bytes_total", "Bytes of the bodies they came in.")
 REJECTED = _counter(
-    "relayd_messages_rejected_total",
-    "Events that could not be understood and were kept for /rejected.",
-    "reason",
-    REASONS,
+    "relayd_messages_rejected_total", "Events that could not be understood, kept for /rejected.", "reason", REASONS
 )
 REDACTIONS = _counter(
     "relayd_redactions_total", "Secrets in events that were hidden before anybody saw them.", "rule", (*COUNTED, OTHER)
@@ -241,6 +239,7 @@ JOURNAL_REPLACED = _counter(
 )
 JOURNAL_COMMIT = _histogram("relayd_journal_commit_seconds", "Duration of a transaction.", COMMIT_BUCKETS)
 JOURNAL_EVENTS = _counter("relayd_journal_events_total", "Events written to the journal.")
+PURGED = _counter("relayd_purged_events_total", "Events that were removed for good.")
 PROJECTS = _pulled("relayd_projects", "Projects in memory.", "status", STATUSES)
 TIMELINE_BYTES = _pulled("relayd_timeline_bytes", "Encoded events held in memory.")
 EVENT_LOOP_LAG = _histogram("relayd_event_loop_lag_seconds", "How late the event loop ran a timer.", LAG_BUCKETS)
@@ -290,6 +289,7 @@ CATALOGUE: tuple[Metric, ...] = (
     JOURNAL_REPLACED,
     JOURNAL_COMMIT,
     JOURNAL_EVENTS,
+    PURGED,
     PROJECTS,
     TIMELINE_BYTES,
     EVENT_LOOP_LAG,

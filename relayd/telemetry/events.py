@@ -6,6 +6,7 @@ __all__ = [
     "CONNECTION_ENDED",
     "CONNECTION_REFUSED",
     "EVENTS",
+    "EVENTS_PURGED",
     "EVENT_REJECTED",
     "GAP_DECLARED",
     "INCIDENT_HAPPENED",
@@ -23,6 +24,7 @@ CANARY_MISSED = "canary_missed"
 CANARY_RETURNED = "canary_returned"
 CONNECTION_ENDED = "connection_ended"
 CONNECTION_REFUSED = "connection_refused"
+EVENTS_PURGED = "events_purged"
 EVENT_REJECTED = "event_rejected"
 GAP_DECLARED = "gap_declared"
 INCIDENT_HAPPENED = "incident_happened"
@@ -41,6 +43,7 @@ EVENTS: frozenset[str] = frozenset(
         CANARY_RETURNED,
         CONNECTION_ENDED,
         CONNECTION_REFUSED,
+        EVENTS_PURGED,
         EVENT_REJECTED,
         GAP_DECLARED,
         INCIDENT_HAPPENED,

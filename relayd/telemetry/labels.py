@@ -76,6 +76,7 @@ GAP_CAUSES = (
     "lagged",
     "truncated",
     "recreated",
+    "purged",
     OTHER,
 )
 

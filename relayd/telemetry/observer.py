@@ -14,6 +14,7 @@ from structlog.stdlib import BoundLogger
 from relayd.ports import Rejected
 from relayd.protocol.disconnect import Disconnect
 from relayd.telemetry import catalogue, events, labels
+from relayd.telemetry.events import EVENTS_PURGED
 from relayd.telemetry.metrics import Metrics
 
 __all__ = ["TelemetryObserver"]
@@ -167,6 +168,11 @@ class TelemetryObserver:
         """Count and tell: an operator will want to know where the old file is."""
         self._metrics.add(catalogue.JOURNAL_REPLACED)
         self._log.error(events.JOURNAL_REPLACED, **_fields(fields))
+
+    def purged(self, fields: Mapping[str, Any], *, events: int) -> None:
+        """Count them, and write a line for whoever asks one day why they are not there."""
+        self._metrics.add(catalogue.PURGED, events)
+        self._log.warning(EVENTS_PURGED, **_fields(fields), events=events)
 
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Write a line; a field `level` ("debug", "info", "warning", "error") says how loud, else it is info."""

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from relayd.core.pacing import Pace
 from relayd.core.selection import select
-from relayd.core.timeline import Entry
+from relayd.core.timeline import Entry, Timeline
 from relayd.ports import JournalDamaged, JournalError
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import Place, decode
 from relayd.protocol.disconnect import Disconnect
+from relayd.relay.purging import NotThere, Purging
 from relayd.relay.session import Session
+from relayd.testing.journal_purging import FakePurgeBook
 from relayd.testing.viewers import FakeEncoding, FakeWire
 from relayd.testing.world import HandLoop, settle
 from tests.relay.stage import Relay, SlowJournal, Watcher, line
@@ -68,6 +70,7 @@ ACTIONS = st.lists(
         st.tuples(st.just("mend"), st.none()),
         st.tuples(st.just("rot"), st.none()),
         st.tuples(st.just("blind"), st.booleans()),
+        st.tuples(st.just("purge"), st.tuples(st.sampled_from(PROJECTS), st.none() | st.integers(0, 60))),
     ),
     min_size=10,
     max_size=60,
@@ -85,6 +88,9 @@ class Model:
         """Something was said since the last break."""
         self.broken: dict[str, int] = {}
         """How often the log had been broken when an event was said, by cursor."""
+        self.purged: set[str] = set()
+        """Cursors of events that were removed for good."""
+        self.book = FakePurgeBook()
         self._epochs: dict[bytes, int] = {}
         self._number = 0
 
@@ -103,6 +109,28 @@ class Model:
                 self.said[message.project_id].append(entry)
                 self.broken[entry.cursor] = self.breaks
         self.relay.records(staged)
+
+    async def purge(self, project: str, number: int | None) -> None:
+        """Have an event removed, counted from the newest, or all that a project said so far."""
+        said = self.said[project]
+        if not said:
+            return
+        purging = Purging(self.relay.engine, self.relay.keeper, self.book)
+        gone = said if number is None else [said[-1 - number % len(said)]]
+        try:
+            if number is None:
+                await purging.project(project)
+            else:
+                await purging.event(gone[0].cursor)
+        except NotThere:
+            timeline = self.relay.log.projects[project].timeline if project in self.relay.log.projects else Timeline()
+            held = {one.cursor for one in timeline.slice(timeline.base, timeline.end)}
+            assert not held & {one.cursor for one in gone}, "it is there"
+            return
+        except JournalError:
+            # In the middle or before it began: memory tells which.
+            gone = [one for one in gone if self.relay.log.purges.hides(one.place, project)]
+        self.purged |= {one.cursor for one in gone}
 
     def count(self, project: str) -> int:
         """Return how much a project has said."""
@@ -131,9 +159,12 @@ class Stretch:
         self._breaks = model.breaks
 
     def wanted(self) -> list[Entry]:
-        """Return all events of the project that the selections let pass, each from its place on."""
+        """Return all events of the project that the selections let pass and that were not removed before it heard."""
         kept: list[Entry] = []
+        gone = self.model.purged - {*self.heard}
         for entry in self.model.said[self.project]:
+            if entry.cursor in gone:
+                continue
             selection = [wish for place, wish in self.wishes if place is None or entry.place > place][-1]
             kept += select(selection, [entry])
         return kept
@@ -232,6 +263,7 @@ class Ear:
             self.begin(project, resumed)
             self.cursors[project] = message["cursor"]
         elif message["type"] == "workflow_log":
+            assert message["id"] not in self.model.purged, "it was removed"
             self.stretches[project][-1].heard.append(message["id"])
 
     def _move(self, frame: Mapping[str, Any]) -> None:
@@ -285,6 +317,7 @@ class Ear:
             elif not self.stretches["p"]:
                 self.begin("p", after)
             stretch = self.stretches["p"][-1]
+            assert not self.model.purged & {entry.cursor for entry in answer.entries}, "it was removed"
             stretch.heard += [entry.cursor for entry in answer.entries]
             self.cursors["p"] = answer.cursor
             stretch.check(ended=True, cursor=self.model.place(answer.cursor))
@@ -365,6 +398,8 @@ async def act(model: Model, ears: list[Ear], action: str, value: Any) -> None:  
             await relay.past.retain(relay.clock.now())
         case "full" | "mend" | "rot" | "blind":
             await strike(relay, journal, action, value)
+        case "purge":
+            await model.purge(*value)
         case "hold":
             release(journal)
             if value:
