@@ -131,3 +131,8 @@ def test_what_a_purge_removes_stands_between_its_places() -> None:
     assert WHOLE.after < place(0) < place(5, 10_000, 9) < WHOLE.before
     assert not place(6) < WHOLE.before
     assert line().project_id == PROJECT
+
+
+def test_one_that_names_nothing_hides_nothing() -> None:
+    """Neither an event nor a project: there is nothing to remember."""
+    assert 0 == len(Purges([replace(WHOLE, project_id=None)]))

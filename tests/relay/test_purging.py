@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from relayd.core.purges import Purge, Purges
+from relayd.core.snapshot import read
 from relayd.dialects.delivery import Item
 from relayd.ports import JournalError, PurgeBook
 from relayd.protocol.cursor import BadCursorError, decode
@@ -145,6 +146,21 @@ async def test_what_is_not_yet_written_is_never_written(relay: Relay) -> None:
     assert not any(b"bird" in e.payload for c in relay.journal.commits for all_ in c.entries.values() for e in all_)
 
 
+async def test_what_is_being_written_is_waited_for(relay: Relay) -> None:
+    """It was made before the event was removed, and is emptied when it is there."""
+    bird = relay.says("bird", "sparrow")[0]
+    assert relay.journal is not None
+    relay.journal.gate = asyncio.Event()
+    writing = asyncio.create_task(relay.keeper.flush(everything=True))
+    await settle()
+    removing = asyncio.create_task(purging(relay).event(bird.cursor))
+    await settle()
+    relay.journal.gate.set()
+    await writing
+    assert 1 == (await removing).events
+    assert 1 == len(await relay.journal.read(P, limit=9))
+
+
 async def test_a_project_that_only_the_journal_has(relay: Relay) -> None:
     """It is brought to memory, and its state in the journal says nothing any more."""
     relay.says(STARTED, line("bird"))
@@ -192,8 +208,8 @@ async def test_what_is_not_there_is_refused(relay: Relay, verb: str) -> None:
 @pytest.mark.parametrize("verb", ["project", "event"])
 async def test_once_more_is_no_mistake(relay: Relay, verb: str) -> None:
     """What broke in the middle is done again, and counts nothing twice."""
-    bird, *_ = relay.says(STARTED, line("sparrow"), line("finch"))
-    await relay.commits()
+    _, bird, _ = relay.says(STARTED, line("bird"), line("finch"))
+    await relay.keeper.flush(everything=True)
     what = P if verb == "project" else bird.cursor
     assert relay.journal is not None
     relay.journal.full = JournalError("the disk is full")
@@ -201,9 +217,14 @@ async def test_once_more_is_no_mistake(relay: Relay, verb: str) -> None:
         await getattr(purging(relay), verb)(what)
     counts = dict(relay.log.projects[P].state.counts)
     relay.journal.full = None
+    # A state that is written in between was taken back already.
+    relay.keeper.note([relay.log.projects[P]])
+    await relay.keeper.flush(everything=True)
     await getattr(purging(relay), verb)(what)
     assert counts == relay.log.projects[P].state.counts
     await relay.keeper.flush(everything=True)
+    (row,) = await relay.journal.list_projects()
+    assert counts == read(row.snapshot).counts
     left = await relay.journal.read(P, limit=9)
     assert (0 if verb == "project" else 2) == len(left)
     assert 0 == (await getattr(purging(relay), verb)(what)).events
@@ -376,6 +397,7 @@ async def test_without_a_journal_memory_is_all_there_is() -> None:
     """It is gone from there, and counted."""
     relay = await Relay.begin(journaled=False)
     bird = relay.says("bird", "sparrow")[0]
+    await purging(relay).begin([])
     assert 1 == (await purging(relay).event(bird.cursor)).events
     assert 1 == (await purging(relay).project(P)).events
     assert [] == held(relay)
@@ -408,3 +430,38 @@ async def test_a_project_of_a_log_that_was_made_anew(relay: Relay) -> None:
     assert [first.cursor] == held(relay)
     # Those of the old log may stand at higher offsets.
     assert 1 == (await purging(relay).project(P)).events
+
+
+async def test_what_is_removed_while_a_viewer_is_told_the_tail() -> None:
+    """It was read from the journal before, and the state was taken before: both are taken once more."""
+    journal = SlowJournal()
+    relay = await Relay.begin(journal=journal, timeline_events=4)
+    entries = relay.says(STARTED, *[line(f"line {number}") for number in range(20)])
+    await relay.commits()
+    relay.says("last")
+    journal.before_read, journal.after_read = asyncio.Event(), asyncio.Event()
+    journal.before_read.set()
+    viewer = await relay.watches()
+    assert [] == viewer.openings()
+    await purging(relay).event(entries[0].cursor)
+    await purging(relay).event(entries[3].cursor)
+    journal.after_read.set()
+    await settle(50)
+    assert [*(f"line {number}" for number in range(20) if number != 2), "last"] == viewer.texts()
+    (opened,) = viewer.of("connection_established")
+    assert "bird" not in str(opened)
+    await relay.end()
+
+
+async def test_what_the_journal_still_holds_is_passed_over(relay: Relay) -> None:
+    """A page of nothing else is not the end: what comes behind it is read."""
+    entries = relay.says("bird", "bird", "bird", "sparrow")
+    await relay.commits()
+    project = relay.log.projects[P]
+    relay.log.purges = Purges(
+        Purge(epoch=0, offset=0, item=number, fingerprint=b"", project_id=P) for number in range(3)
+    )
+    page = await relay.past.read(project, entries[0].place._replace(part=-1), 1)
+    assert page is not None
+    assert [entries[3].cursor] == [one.cursor for one in page]
+    assert [] == await relay.past.read(project, entries[3].place, 1)
