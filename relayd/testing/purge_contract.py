@@ -11,7 +11,7 @@ from relayd.ports import Doomed, Journal, ProjectRow
 from relayd.protocol.cursor import Place
 from relayd.testing.journal_words import LIMITS, LOG, NOW, commit, mark, poison, refused, row, said, settle
 
-__all__ = ["PurgeContract"]
+__all__ = ["PurgeContract", "doomed"]
 
 WINDOW = 4
 FIRST, LAST = Place(-1, -1, -1, -1), Place(2**62, 0)

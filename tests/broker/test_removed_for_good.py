@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -201,6 +202,11 @@ async def history_of(relay: PrivateRelay, project: str) -> list[Event]:
     return await history(relay, project)
 
 
+def spoil(path: Path) -> None:
+    """Damage a journal so that nobody takes it for one."""
+    path.write_bytes(b"no database here" + path.read_bytes()[16:])
+
+
 async def test_a_damaged_journal_is_moved_aside_and_named(amqp: str, capfd: pytest.CaptureFixture[str]) -> None:
     """What it held is not looked into; the answer says which file that is, and the new one does not hold it."""
     async with PrivateRelay(rabbitmq=amqp) as relay:
@@ -208,15 +214,19 @@ async def test_a_damaged_journal_is_moved_aside_and_named(amqp: str, capfd: pyte
         await until(lambda: relay.metric("relayd_journal_events_total") >= 7)
         await relay.stop_async()
         path = relay.folder / "relayd.db"
-        data = bytearray(path.read_bytes())
-        data[:16] = b"no database here"
-        path.write_bytes(data)
+        spoil(path)
         await relay.start_async()
         said = await purge(relay, P, capfd=capfd)
         assert (0, "removed 7 events\n") == (said.status, said.out)
         aside = [name for name in files_with(relay.folder, BIRD) if "damaged" in name]
         assert 1 == len(aside) == len(files_with(relay.folder, BIRD))
         assert f"moved aside as damaged, and not looked into: {aside[0]}" in said.err
+        # The same with one that was purged: read anew from the stream it does not hold it.
+        await relay.stop_async()
+        spoil(path)
+        await relay.start_async()
+        assert [END] == [one["message"] for one in (await history_of(relay, P))[1:]]
+        assert aside == files_with(relay.folder, BIRD)
 
 
 async def test_without_a_journal_it_is_gone_while_the_relay_runs(amqp: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 import pytest
 
+from relayd.core.purges import Purge, Purges
 from relayd.core.redaction import Redactor
 from relayd.dialects.delivery import CANARY_HEADER, Delivery, Item, Reason
 from relayd.dialects.detect import Detector
@@ -287,6 +288,23 @@ async def test_a_poison_event_is_rejected_and_the_next_goes_on(stream: Reading) 
     assert {"retries": 1, "message_id": "m", "exchange": "swarm.events"} == rejected.headers
     assert Place(0, 0, 0, 0) == rejected.place
     assert [(0, 1), (1, 0)] == [(told.accepted, len(told.rejected)) for told in stream.source.settled]
+    await stream.relay.commits()
+    assert [rejected] == [kept for _, kept in await journal_of(stream).list_rejected(before=None, limit=10)]
+
+
+async def test_a_rejected_event_that_was_removed_does_not_come_back(stream: Reading) -> None:
+    """When the log is read once more: by itself, or with the project that it names."""
+    bad = [msgspec.json.encode({"type": "bird", "project_id": name}) for name in ("p", "q", "r")]
+    mark = fingerprint(stream.relay.log.identity, None, bad[0])
+    stream.relay.log.purges = Purges(
+        [
+            Purge(epoch=0, offset=0, item=0, fingerprint=mark, project_id=None),
+            Purge(epoch=0, offset=5, item=None, fingerprint=b"", project_id="q"),
+        ]
+    )
+    await stream.says(*bad)
+    (rejected,) = stream.relay.observer.of("rejected")
+    assert bad[2] == rejected.body
     await stream.relay.commits()
     assert [rejected] == [kept for _, kept in await journal_of(stream).list_rejected(before=None, limit=10)]
 

@@ -7,6 +7,7 @@ from relayd.core.project import Project
 from relayd.ports import Position
 from relayd.relay.pending import BODY_BYTES, REJECTED_BYTES, Pending, row
 from relayd.relay.subscription import Subscription
+from relayd.testing.purge_contract import doomed
 from tests.core.words import NAME, NOW, line, mark, said
 from tests.relay.stage import poison
 
@@ -51,6 +52,20 @@ def test_the_oldest_that_was_not_understood_is_let_go_of() -> None:
     pending.shed(0)
     pending.shed(0)
     assert ([], 0) == (pending.rejected, pending.nbytes)
+
+
+def test_what_is_removed_is_not_written() -> None:
+    """An event, or what could not be understood, of what is between the places; bodies and the others stay."""
+    pending = staged("a", "b")
+    first, second = pending.entries["shop"]
+    gone = doomed("shop", first.place._replace(part=-1), second.place)
+    assert 1 == pending.purge(gone)
+    assert ([second], 1) == (pending.entries["shop"], len(pending.bodies))
+    assert [poison()] == pending.rejected
+    assert 0 == pending.purge(replace(gone, project_id="other"))
+    assert 0 == pending.purge(doomed(None, named=b"words"))
+    assert 1 == pending.purge(doomed(None, named=poison().body))
+    assert [] == pending.rejected
 
 
 def test_only_a_state_that_is_whole_is_a_row() -> None:

@@ -465,3 +465,46 @@ async def test_what_the_journal_still_holds_is_passed_over(relay: Relay) -> None
     assert page is not None
     assert [entries[3].cursor] == [one.cursor for one in page]
     assert [] == await relay.past.read(project, entries[3].place, 1)
+
+
+async def test_who_catches_up_in_a_project_that_is_removed_is_told_so(relay: Relay) -> None:
+    """It would keep a state that is no more; what waits for it is not written."""
+    entries = [relay.says(f"{number} {'x' * 16_000}")[0] for number in range(60)]
+    wire = FakeWire()
+    wire.on_write = lambda payload: wire.fill() if b"xxx" in payload else None
+    viewer = await relay.watches(after=entries[0].cursor, wire=wire)
+    told = len(viewer.texts())
+    await purging(relay).project(P)
+    wire.on_write = lambda _: None
+    wire.take()
+    relay.says("next")
+    await settle(100)
+    assert ["resume", "gap"] == viewer.openings()
+    assert ["next"] == viewer.texts()[told:]
+
+
+async def test_nobody_asks_the_journal_for_what_is_not_there() -> None:
+    """Of a project that was removed memory has all there is."""
+    journal = SlowJournal()
+    relay = await Relay.begin(journal=journal, timeline_events=4)
+    first = relay.says(*["bird"] * 20)[0]
+    await relay.commits()
+    relay.says("last")
+    await relay.commits()
+    await purging(relay).project(P)
+    before = journal.reads
+    viewer = await relay.watches(after=first.cursor)
+    assert ["resume"] == viewer.openings()
+    assert before == journal.reads
+    await relay.end()
+
+
+async def test_who_owns_a_project_that_is_read_anew_is_known_from_its_first_event() -> None:
+    """What named the owner was removed; a second start takes nothing over."""
+    relay = await Relay.begin()
+    noted = [Purge(epoch=0, offset=0, item=None, fingerprint=b"", project_id=P, owner="ada")]
+    await purging(relay, FakePurgeBook(noted)).begin(noted)
+    assert [] == relay.says(STARTED)
+    relay.says(ProjectStarted(project_id=P, timestamp=1.0, owner="eve"))
+    assert "ada" == relay.log.projects[P].facts.owner
+    await relay.end()
