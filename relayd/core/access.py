@@ -14,6 +14,8 @@ class Viewer(Struct, frozen=True, kw_only=True):
     expires_at: float
     """Unix seconds."""
     token_id: str | None = None
+    issued_at: float | None = None
+    """Unix seconds; None where the token does not say."""
     roles: frozenset[str] = frozenset()
     teams: frozenset[str] = frozenset()
     projects: frozenset[str] = frozenset()

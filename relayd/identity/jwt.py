@@ -228,6 +228,7 @@ def _viewer(claims: Claims, expires: int) -> Viewer:
         user=_name(claims.get("sub")),
         expires_at=float(expires),
         token_id=None if claims.get("jti") is None else _name(claims["jti"]),
+        issued_at=_time(claims, "iat"),
         roles=roles,
         teams=_names(claims, "teams", "team"),
         projects=_names(claims, "projects", "project"),

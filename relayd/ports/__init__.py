@@ -21,6 +21,7 @@ from relayd.ports.journal import (
     Recovered,
     Rejected,
 )
+from relayd.ports.orders import Fellows, Keeping, Obeying, Whom
 from relayd.ports.sources import Ingest, LogBreak, Position, Receipt, Source, SourceState, Unavailable
 from relayd.ports.tickets import KEPT_SECONDS, OneUse, Opened, Sealed, Sealer, SharedOneUse, TooManyUsed
 from relayd.ports.viewers import (
@@ -49,6 +50,7 @@ __all__ = [
     "Commit",
     "Doomed",
     "Encoding",
+    "Fellows",
     "Floor",
     "Found",
     "Holder",
@@ -57,10 +59,12 @@ __all__ = [
     "JournalDamaged",
     "JournalError",
     "JournalMistake",
+    "Keeping",
     "Kept",
     "LogBreak",
     "NoKeys",
     "NoPlace",
+    "Obeying",
     "Observer",
     "OneUse",
     "Opened",
@@ -82,5 +86,6 @@ __all__ = [
     "TokenVerifier",
     "TooManyUsed",
     "Unavailable",
+    "Whom",
     "Wire",
 ]

@@ -92,6 +92,7 @@ def test_what_is_issued_opens() -> None:
         user="ada",
         expires_at=float(int(NOW) + 60),
         token_id="t-9",
+        issued_at=float(int(NOW)),
         roles=frozenset({"admin"}),
         teams=frozenset({"red"}),
         projects=frozenset({"*"}),
