@@ -37,6 +37,7 @@ SENTENCES = {
     Disconnect.FORBIDDEN: "this token may not see the project; ask its owner or use another token",
     Disconnect.REPLACED: "a newer connection of the same session took the place",
     Disconnect.TOKEN_EXPIRED: "the token has expired; get a new one",
+    Disconnect.ENDED_BY_OPERATOR: "an operator ended the connection",
     Disconnect.TOO_MANY_CONNECTIONS: "all places of this user are taken; close another connection",
     Disconnect.OVERLOADED: "the relay takes no more connections for now",
     Disconnect.RESTARTING: "the relay is restarting",

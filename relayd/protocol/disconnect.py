@@ -38,6 +38,8 @@ class Disconnect(Enum):
     IDLE_TIMEOUT = (4408, 408, Advice.RESUME, 0, "TIMEOUT")
     REPLACED = (4409, 409, Advice.STOP, 0, "BAD_REQUEST")
     TOKEN_EXPIRED = (4410, 401, Advice.REFRESH, 0, "AUTH_FAILED")
+    # Not 503: a proxy would take a poll that an operator ended to the next relay.
+    ENDED_BY_OPERATOR = (4411, 429, Advice.RETRY, 30_000, "ENDED_BY_OPERATOR")
     TOO_MANY_CONNECTIONS = (4429, 429, Advice.RETRY, 10_000, "TOO_MANY_CONNECTIONS")
     RATE_EXCEEDED = (4430, 429, Advice.RETRY, 5_000, "RATE_LIMITED")
     STUCK = (4431, 503, Advice.RESUME, 1_000, "UNAVAILABLE")

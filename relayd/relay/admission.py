@@ -26,7 +26,15 @@ from relayd.relay.restraint import Restraint
 from relayd.relay.subscription import Watched, refuse_beyond
 from relayd.relay.tickets import Tickets
 
-__all__ = ["EXPIRED", "NOT_VALID", "Admission", "Grant", "Handshake", "Proof", "public"]
+__all__ = ["BY_OPERATOR", "EXPIRED", "NOT_VALID", "Admission", "Grant", "Handshake", "Proof", "public"]
+
+BY_OPERATOR = "ended by an operator; come back later"
+
+EVICTED = {
+    Disconnect.REPLACED: "a newer connection of the same session took the place",
+    Disconnect.ENDED_BY_OPERATOR: BY_OPERATOR,
+}
+"""What a viewer is told whose place is taken; else it was its user's wish."""
 
 EXPIRED = "the token has expired; get a new one and resume with your cursor"
 
@@ -94,6 +102,8 @@ class Grant:
         self.project_id = handshake.project_id
         self.remote = handshake.remote
         self.tail = handshake.tail
+        self.since = 0.0
+        """When it was given its place, Unix seconds."""
         self.verdict: Verdict | None = None
         self.ticket: Ticket | None = None
         self._evict: Callable[[Disconnect, str], None] | None = None
@@ -124,8 +134,7 @@ class Grant:
 
     def evict(self, disconnect: Disconnect) -> None:
         """End the connection that holds the place."""
-        newer = "a newer connection of the same session took the place"
-        sentence = newer if disconnect is Disconnect.REPLACED else "ended at its user's wish"
+        sentence = EVICTED.get(disconnect, "ended at its user's wish")
         self._evicted = (disconnect, sentence)
         if self._evict is not None:
             self._evict(disconnect, sentence)
@@ -203,6 +212,10 @@ class Admission:
             with self.restraint.judging(handshake.remote):
                 await self.tickets.use_up(opened)
         await self._take_place(grant, handshake)
+        if not grant.stands(self.engine.verifier):
+            # It was revoked, or its key withdrawn, while it waited: nobody looks at those who are not in yet.
+            grant.release()
+            raise Refused(Disconnect.AUTH_FAILED, NOT_VALID, "revoked")
         return grant
 
     def _opened(self, handshake: Handshake) -> Opened | None:
@@ -255,12 +268,13 @@ class Admission:
             raise Refused(Disconnect.OVERLOADED, "the relay can't read its journal; try again", "journal") from error
 
     async def _take_place(self, grant: Grant, handshake: Handshake) -> None:
+        grant.since = self.engine.clock.now()
         holder = Holder(
             connection_id=grant.connection_id,
             user=grant.viewer.user,
             transport=handshake.transport,
             project_id=handshake.project_id,
-            since=self.engine.clock.now(),
+            since=grant.since,
             session=handshake.session,
         )
         try:

@@ -5,7 +5,7 @@ Not the library's heartbeat: it rounds timers to whole seconds, and thousands of
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,9 @@ from relayd.relay.session import Session
 __all__ = ["Lobby"]
 
 SLOT_SECONDS = 0.25
+
+EACH_TURN = 50
+"""So many connections are ended in one turn of the loop: some milliseconds."""
 
 SOON_MS = 1_000
 """Whoever is sent away comes back after this at the earliest."""
@@ -42,7 +45,7 @@ class Lobby:
         # Asked at every handshake: counted anew, a thousand who come back would cost a million looks.
         self._counts: dict[str, int] = {}
         self._polls: dict[Poll, None] = {}
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._farewells: set[asyncio.Task[object]] = set()
         self._stuck: dict[Session, tuple[int, float]] = {}
         """How many bytes had got through, and since when it is so many."""
 
@@ -73,7 +76,7 @@ class Lobby:
 
         session.ended.add_done_callback(leave)
 
-    def see_off(self, farewell: Coroutine[Any, Any, None]) -> None:
+    def see_off(self, farewell: Coroutine[Any, Any, object]) -> None:
         """Let somebody say goodbye to a viewer; a relay that ends waits for it."""
         task = asyncio.get_running_loop().create_task(farewell)
         self._farewells.add(task)
@@ -137,9 +140,23 @@ class Lobby:
             if not poll.grant.stands(self._engine.verifier):
                 poll.end(Disconnect.AUTH_FAILED, NOT_VALID)
 
+    def everybody(self) -> list[Session | Poll]:
+        """Return all sessions, and all polls that wait."""
+        return [*self, *self._polls]
+
+    async def end(self, whom: Callable[[Session | Poll], bool], disconnect: Disconnect, sentence: str) -> int:
+        """End those who are meant, a few in each turn of the loop, and return how many that were."""
+        meant = [one for one in self.everybody() if whom(one)]
+        ended = 0
+        for number, one in enumerate(meant, 1):
+            ended += end(one, disconnect, sentence)
+            if number % EACH_TURN == 0:
+                await asyncio.sleep(0)
+        return ended
+
     async def empty(self, seconds: float) -> None:
         """End all sessions and polls with RESTARTING, spread over the time, each told when to come back."""
-        everybody: list[Session | Poll] = [*self, *self._polls]
+        everybody = self.everybody()
         step, began = seconds / max(1, len(everybody)), self._engine.clock.monotonic()
         for number, one in enumerate(everybody):
             if number and step > 0:
@@ -148,8 +165,8 @@ class Lobby:
                 await asyncio.sleep(max(step / 2, -late))
             self._send_away(one, left=seconds - number * step, number=number)
         # Those who were at the door when the list was made.
-        for number, late in enumerate([*self, *self._polls]):
-            self._send_away(late, left=0, number=number)
+        for number, one in enumerate(self.everybody()):
+            self._send_away(one, left=0, number=number)
         # A session's end is noticed in the loop's next turn.
         await asyncio.sleep(0)
         if self._farewells:
@@ -164,3 +181,13 @@ class Lobby:
         wait = 0 if self._engine.limits.peers else left
         # Not all of a second's at the same moment.
         one.close(Disconnect.RESTARTING, RESTARTING, int(1_000 * wait) + SOON_MS + 100 * (number % 10))
+
+
+def end(one: Session | Poll, disconnect: Disconnect, sentence: str) -> bool:
+    """End a connection; False if it has ended meanwhile."""
+    if isinstance(one, Poll):
+        one.end(disconnect, sentence)
+        return True
+    ends = not one.ended.done()
+    one.close(disconnect, sentence)
+    return ends

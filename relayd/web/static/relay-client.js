@@ -79,6 +79,7 @@ const ENDINGS = {
   1012: ["again", "CONNECTION_FAILED"], 1013: ["wait", "SERVER_ERROR"],
   4400: ["stop", "BAD_REQUEST"], 4401: ["login", "AUTH_FAILED"], 4403: ["stop", "FORBIDDEN"],
   4408: ["again", "TIMEOUT"], 4409: ["again", "REPLACED"], 4410: ["refresh", "AUTH_FAILED"],
+  4411: ["wait", "SERVER_ERROR"],
   4429: ["wait", "TOO_MANY_CONNECTIONS"], 4430: ["wait", "RATE_LIMITED"], 4431: ["again", "CONNECTION_FAILED"],
   4500: ["wait", "SERVER_ERROR"],
   400: ["stop", "BAD_REQUEST"], 401: ["login", "AUTH_FAILED"], 403: ["stop", "FORBIDDEN"], 404: ["wait", "SERVER_ERROR"],
