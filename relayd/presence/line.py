@@ -8,7 +8,7 @@ Law 2: what is asked is done in the order of asking.  What waits goes out togeth
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -45,7 +45,7 @@ class Tenant(Protocol):
     """Whose things lie in Redis."""
 
     @property
-    def channel(self) -> str:
+    def channels(self) -> Sequence[str]:
         """Where it is called."""
         ...
 
@@ -57,8 +57,8 @@ class Tenant(Protocol):
         """Keep it there, for as long as the line holds; raises Away."""
         ...
 
-    def heed(self, said: bytes) -> None:
-        """Hear what was said on the channel."""
+    def heed(self, channel: str, said: bytes) -> None:
+        """Hear what was said on one of the channels."""
         ...
 
 
@@ -152,8 +152,9 @@ class Line:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await asking.connect()
                 await called.connect()
-                await called.send_packed_command(called.pack_commands([("SUBSCRIBE", tenant.channel)]))
-                await called.read_response()
+                await called.send_packed_command(called.pack_commands([("SUBSCRIBE", *tenant.channels)]))
+                for _ in tenant.channels:
+                    await called.read_response()
             async with asyncio.timeout(None) as self._life, asyncio.TaskGroup() as group:
                 group.create_task(self._exchange(asking))
                 group.create_task(listen(called, tenant))
@@ -247,7 +248,7 @@ class Line:
 
 
 async def listen(called: Connection, tenant: Tenant) -> None:
-    """Let the tenant heed what is said on its channel."""
+    """Let the tenant heed what is said on its channels."""
     while True:
-        _, _, said = await called.read_response()
-        tenant.heed(said)
+        _, channel, said = await called.read_response()
+        tenant.heed(channel.decode(), said)

@@ -9,6 +9,7 @@ called over its relay's channel.  The call is quick and may be lost; the mark is
 so that a place that was taken over never comes back.
 """
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -19,6 +20,9 @@ from relayd.presence.line import Command
 from relayd.protocol.disconnect import Disconnect
 
 __all__ = ["Place", "Places", "read_ending", "read_places"]
+
+SCANNED = 1_000
+"""Keys that Redis looks at in one go, for less than a millisecond."""
 
 COMMON = """
 local prefix, lease = ARGV[1], tonumber(ARGV[2])
@@ -106,6 +110,19 @@ end
 return 0
 """
 
+MARK = f"""{COMMON}
+local marked = 0
+for _, text in ipairs(redis.call('ZRANGEBYSCORE', prefix .. ARGV[4], '(' .. now, '+inf')) do
+  local place = cjson.decode(text)
+  if place.relay ~= ARGV[3] and (ARGV[5] == '' or ARGV[5] == place.holder.connection_id) then
+    -- Its relay is called for all of them at once.
+    finish(text, place, ARGV[6], place.relay)
+    marked = marked + 1
+  end
+end
+return marked
+"""
+
 LIST = f"""{COMMON}
 return redis.call('ZRANGEBYSCORE', prefix .. ARGV[3], '(' .. now, '+inf')
 """
@@ -126,6 +143,7 @@ class Places:
         self.relay = relay
         self.channel = f"{prefix}relay:{relay}"
         """Where it is called."""
+        self._prefix = prefix
         self._common = prefix, int(lease_seconds * 1_000)
 
     def text(self, holder: Holder) -> bytes:
@@ -147,6 +165,22 @@ class Places:
     def end(self, connection_id: str, *, user: str) -> Command:
         """Free the place of a connection and call its relay; the answer is 0 when there is none."""
         return self._run(END, user, connection_id)
+
+    def mark(self, held_by: str, *, connection_id: str | None, ending: Disconnect) -> Command:
+        """
+        Free other relays' places, all in one set or that of a connection; the answer is how many there were.
+
+        `held_by` is `user:…`, `project:…` or `relay:…`.  Relays find the mark when they would renew them.
+        """
+        return self._run(MARK, self.relay, held_by, connection_id or "", ending.name)
+
+    def relays(self, position: bytes) -> Command:
+        """Ask for the names of some relays' sets; the answer is where to go on, `0` at the end, and the keys."""
+        return "SCAN", position, "MATCH", f"{glob(self._prefix)}relay:*", "COUNT", SCANNED
+
+    def set_name(self, key: bytes) -> str:
+        """Return the name of a set, from its key."""
+        return key.decode().removeprefix(self._prefix)
 
     def of_user(self, user: str) -> Command:
         """Ask for the texts of a user's places."""
@@ -179,3 +213,8 @@ def read_ending(said: bytes) -> tuple[str, Disconnect]:
     """Return which connection has to end, and why; a reason of another version's counts as the user's wish."""
     connection_id, _, name = said.decode(errors="replace").partition(" ")
     return connection_id, Disconnect.__members__.get(name, Disconnect.NORMAL)
+
+
+def glob(text: str) -> str:
+    """Return a pattern that matches this text alone."""
+    return re.sub(r"[][*?^\\]", r"\\\g<0>", text)

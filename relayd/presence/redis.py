@@ -15,9 +15,11 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from relayd.ports import Holder, NoPlace, Observer
+from relayd.core.revocations import Revocation
+from relayd.ports import Holder, NoPlace, Obeying, Observer, Whom
 from relayd.presence.line import Away, Command, Line
 from relayd.presence.memory import Evict, MemoryPresence, MemoryTicket
+from relayd.presence.orders import Orders, read_orders
 from relayd.presence.places import Places, read_ending, read_places
 from relayd.presence.settings import RedisSettings
 from relayd.presence.shared_once import RedisOneUse
@@ -45,6 +47,8 @@ class RedisPresence(MemoryPresence):
         """Begin alone; `run` finds the others."""
         super().__init__()
         self._places = Places(secrets.token_hex(8), prefix=settings.prefix, lease_seconds=settings.lease_seconds)
+        self._orders = Orders(self._places.relay, prefix=settings.prefix, database=settings.database)
+        self._relay: Obeying | None = None
         self._line = Line(settings, observer)
         self.one_use = RedisOneUse(self._line, prefix=settings.prefix)
         """Which tickets have been used, here or at another relay."""
@@ -123,12 +127,14 @@ class RedisPresence(MemoryPresence):
     # -- as a tenant of the line --------------------------------------------------------------------------------
 
     @property
-    def channel(self) -> str:
-        """Where other relays say which connection has to end."""
-        return self._places.channel
+    def channels(self) -> Sequence[str]:
+        """Where other relays say which connection has to end, and what operators ordered."""
+        return self._places.channel, self._orders.channel
 
     async def settle(self) -> None:
         """Put in order what may be wrong after a time apart; raises Away."""
+        # First who may not be here at all.
+        await self._agree()
         await self._put_in_order()
 
     async def tend(self) -> None:
@@ -143,11 +149,52 @@ class RedisPresence(MemoryPresence):
             self._send_freed()
             if loop.time() >= renewal:
                 await self._put_in_order()
+                if await self._line.ask(self._orders.count()) < len(self._standing()):
+                    # Somebody emptied it.
+                    await self._agree()
                 renewal = loop.time() + self._renew_seconds
 
-    def heed(self, said: bytes) -> None:
-        """End the connection that another relay has taken the place of, or that its user wants to end."""
-        self._end(*read_ending(said))
+    def heed(self, channel: str, said: bytes) -> None:
+        """End the connection that another relay has taken the place of, or its user or an operator wants to end."""
+        if channel == self._places.channel:
+            self._end(*read_ending(said))
+        elif self._relay is not None and (called := self._orders.read(said)) is not None:
+            self._relay.heard(called.revoked)
+            if called.end is not None:
+                self._relay.end_here(called.end, called.sentence)
+
+    # -- as one of several that obey the same orders -------------------------------------------------------------------
+
+    def follow(self, relay: Obeying) -> None:
+        """Speak for a relay, from before `run` on."""
+        self._relay = relay
+
+    async def spread(self, revocations: Sequence[Revocation]) -> bool:
+        """Tell all others; False when Redis is away, and then they are told when it is back."""
+        with suppress(Away):
+            await self._line.ask(self._orders.keep(revocations))
+            return True
+        return False
+
+    async def end(self, whom: Whom, sentence: str) -> int | None:
+        """End connections on other relays, and return how many places that frees; None when Redis is away."""
+        with suppress(Away):
+            freed = 0
+            # Before they are called: a relay that does not hear it finds the mark, and what it frees can't be counted.
+            for held_by in await self._sets(whom):
+                ending = Disconnect.ENDED_BY_OPERATOR
+                freed += await self._line.ask(
+                    self._places.mark(held_by, connection_id=whom.connection_id, ending=ending)
+                )
+            await self._line.ask(self._orders.end(whom, sentence))
+            return freed
+        return None
+
+    async def elsewhere(self, whom: Whom) -> Sequence[Holder]:
+        """Return the places of a user, or those of a project alone, on other relays, the oldest first."""
+        if whom.user is not None:
+            return in_order(await self._of_others(self._places.of_user(whom.user)))
+        return in_order(await self._of_others(self._places.of_project(whom.project_id or "")))
 
     # -- what goes over the line --------------------------------------------------------------------------------
 
@@ -184,6 +231,34 @@ class RedisPresence(MemoryPresence):
             texts = [self._own[one].text for one in ids[first : first + CHUNK] if one in self._own]
             for said in await self._line.ask(self._places.keep(texts)):
                 self._end(*read_ending(said))
+
+    def _standing(self) -> Sequence[Revocation]:
+        return () if self._relay is None else self._relay.standing()
+
+    async def _agree(self) -> None:
+        """Hear all that was ordered elsewhere, and tell what is not known there."""
+        there = read_orders(await self._line.ask(self._orders.all()))
+        if self._relay is None:
+            return
+        self._relay.heard(there)
+        known = set(there)
+        news = [one for one in self._standing() if one not in known]
+        for first in range(0, len(news), CHUNK):
+            await self._line.ask(self._orders.keep(news[first : first + CHUNK]))
+
+    async def _sets(self, whom: Whom) -> list[str]:
+        """Return the names of the sets in which their places lie; a connection's may be any relay's."""
+        if whom.user is not None:
+            return [f"user:{whom.user}"]
+        if whom.project_id is not None:
+            return [f"project:{whom.project_id}"]
+        found: set[str] = set()
+        position = b"0"
+        while True:
+            position, keys = await self._line.ask(self._places.relays(position))
+            found.update(map(self._places.set_name, keys))
+            if position == b"0":
+                return sorted(found)
 
     def _give_back(self, text: bytes) -> None:
         # With nobody to tell it to, it is found when somebody is there again.

@@ -37,7 +37,7 @@ class RedisSettings(BaseModel):
         there = parts.path if parts.scheme == "unix" else parts.hostname
         if parts.scheme not in {"redis", "rediss", "unix"} or not there or port == 0:
             raise ValueError(f"is no URL of a Redis: write {HOW}")
-        database = query.get("db", [parts.path[1:] or "0"] if parts.scheme != "unix" else ["0"])[0]
+        database = database_of(value.get_secret_value())
         if not (database.isascii() and database.isdigit()):
             raise ValueError(f"names no number of a database: write {HOW}")
         # The library takes its time-outs from here, too, and would prefer them to ours.
@@ -50,3 +50,15 @@ class RedisSettings(BaseModel):
         """Host and port, or the socket's path, for sentences; never the password."""
         parts = urlsplit(self.url.get_secret_value())
         return unquote(parts.path) if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+
+    @property
+    def database(self) -> int:
+        """The number of the database."""
+        return int(database_of(self.url.get_secret_value()))
+
+
+def database_of(url: str) -> str:
+    """Return the database that a URL names, as it is written there."""
+    parts = urlsplit(url)
+    by_path = "" if parts.scheme == "unix" else parts.path[1:]
+    return parse_qs(parts.query).get("db", [by_path or "0"])[0]

@@ -23,11 +23,11 @@ from tests.harness.redis import PrivateRedis
 class Household:
     """A tenant that remembers."""
 
-    channel = "test-line"
+    channels = ("test-line", "test-line-too")
 
     def __init__(self) -> None:
         self.settled = 0
-        self.heard: list[bytes] = []
+        self.heard: list[tuple[str, bytes]] = []
         self.line: Line | None = None
         self.breaks = False
 
@@ -40,10 +40,10 @@ class Household:
     async def tend(self) -> None:
         await asyncio.Event().wait()
 
-    def heed(self, said: bytes) -> None:
+    def heed(self, channel: str, said: bytes) -> None:
         if self.breaks:
             raise RuntimeError("a bug")
-        self.heard.append(said)
+        self.heard.append((channel, said))
 
 
 class Counting(Proxy):
@@ -131,12 +131,13 @@ async def test_what_waits_goes_out_together(redis: PrivateRedis) -> None:
 
 
 async def test_its_tenant_is_called(held: Held, redis: PrivateRedis) -> None:
-    """Whatever bytes were said, in order."""
+    """Whatever bytes were said, in order, and on which channel."""
+    said = [("test-line", b"one"), ("test-line-too", b"\xff\0"), ("test-line", b"")]
     async with Redis.from_url(redis.url) as client:
-        for said in (b"one", b"\xff\0", b""):
-            assert 1 == await client.publish("test-line", said)
+        for channel, what in said:
+            assert 1 == await client.publish(channel, what)
     await until(lambda: len(held.household.heard) == 3)
-    assert [b"one", b"\xff\0", b""] == held.household.heard
+    assert said == held.household.heard
 
 
 async def test_one_that_is_away_is_called_again_and_again(redis: PrivateRedis) -> None:
@@ -223,7 +224,7 @@ async def test_a_user_with_a_password_over_a_unix_socket(redis: PrivateRedis) ->
     """As operators have it on one machine; what the user may not do is an error like any other."""
     async with Redis.from_url(redis.url) as client:
         raw: Any = client
-        await raw.execute_command("ACL", "SETUSER", "line", "reset", "on", ">secret", "&test-line", "+@all", "~mine")
+        await raw.execute_command("ACL", "SETUSER", "line", "reset", "on", ">secret", "&test-line*", "+@all", "~mine")
         async with holding(f"unix://line:secret@{redis.socket}?db=0") as held:
             assert None is await held.line.ask(("GET", "mine"))
             with pytest.raises(Away):

@@ -394,6 +394,6 @@ async def test_a_call_for_nobody_is_no_matter(fleet: Fleet, client: Redis) -> No
     here, ends = await fleet.relay(), Ends()
     await take(here, holder("c1"), ends)
     for call in ("c0 REPLACED", "", "\xff", "c1 FROM_THE_FUTURE"):
-        assert 1 == await client.publish(here.channel, call.encode("latin-1"))
+        assert 1 == await client.publish(here.channels[0], call.encode("latin-1"))
     await until(lambda: bool(ends.heard))
     assert [("c1", Disconnect.NORMAL)] == ends.heard
