@@ -13,6 +13,7 @@ import uvloop
 
 from relayd import __version__
 from relayd.api.admin import admin_app
+from relayd.api.operating import operating_routes
 from relayd.api.purging import purge_routes
 from relayd.app.clock import SystemClock
 from relayd.app.demo import invitation
@@ -25,6 +26,7 @@ from relayd.app.supervision import give_up, heed_memory, supervise
 from relayd.config import Config, ConfigError, load
 from relayd.config.checks import ticket_warning
 from relayd.identity.jwt import BadKey
+from relayd.identity.revoked_file import BadRevocations
 from relayd.plugins import PluginError, settings_of
 from relayd.ports import Closing, Ingest, JournalDamaged, JournalError, Observer, Shared
 from relayd.relay.recheck import Recheck
@@ -51,7 +53,7 @@ def run(config: Config, path: Path | None) -> int:
     logs.configure(config.telemetry.log_format, config.telemetry.log_level, sys.stderr)
     try:
         return uvloop.run(Daemon(config, path).live())
-    except (JournalError, BadKey, PluginError) as error:
+    except (JournalError, BadKey, BadRevocations, PluginError) as error:
         print(f"relayd: {error}", file=sys.stderr)  # noqa: T201  # for whoever started it; the log may go elsewhere
         return EX_CONFIG
     except OSError as error:
@@ -73,7 +75,7 @@ class Daemon:
         """Found in a journal that is the log: nothing may be written to it any more."""
 
     async def live(self) -> int:
-        """Open, serve, drain; raises JournalError, BadKey, PluginError, OSError when that can't be done."""
+        """Open, serve, drain; raises JournalError, BadKey, BadRevocations, PluginError, OSError where it can't."""
         async with AsyncExitStack() as stack:
             stack.callback(self._notifier.close)
             rooms = await furnish(self._config, out_of_memory=give_up)
@@ -107,7 +109,10 @@ class Daemon:
             clock=rooms.clock,
             journal=rooms.journal,
             replay=replay_into(rooms.source, self._config, rooms.clock),
-            routes=purge_routes(rooms.purging),
+            routes=[
+                *operating_routes(rooms.orders, rooms.lobby.everybody, rooms.clock),
+                *purge_routes(rooms.purging),
+            ],
         )
         return await listen(app, host=admin.host, port=admin.port, path=admin.socket)
 
@@ -138,6 +143,7 @@ class Daemon:
             "retention": rooms.journaling.forgetting.run,
             "looking": lambda: self._look(rooms),
             "heartbeat": rooms.lobby.turn,
+            "orders": rooms.orders.run,
             "keys": rooms.published.run,
             "recheck": Recheck(rooms.engine).run,
             "loop_lag": rooms.loop_lag.run,

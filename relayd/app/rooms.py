@@ -12,12 +12,15 @@ from relayd.app.memory import Headroom
 from relayd.app.settings import (
     authorizers_of,
     detector_of,
+    guarded,
     limits_of,
+    longest_of,
     one_use_of,
     presence_of,
     publication_of,
     purge_book_of,
     redactor_of,
+    revocations_of,
     sealer_of,
     source_of,
     verifier_of,
@@ -35,6 +38,7 @@ from relayd.relay.fanout import Fanout
 from relayd.relay.freshness import Freshness
 from relayd.relay.intake import Intake
 from relayd.relay.lobby import Lobby
+from relayd.relay.orders import Orders
 from relayd.relay.purging import Purging
 from relayd.relay.subscription import WatchedLog
 from relayd.relay.tickets import Tickets
@@ -68,6 +72,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     admission: Admission
     headroom: Headroom
     lobby: Lobby
+    orders: Orders
     origins: Origins
     proxies: Proxies
 
@@ -80,13 +85,15 @@ class Rooms(Struct, frozen=True, kw_only=True):
 
 
 async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = None) -> Rooms:
-    """Return the rooms with the journal open, if it can be; raises JournalError, BadKey, PluginError."""
+    """Return the rooms with the journal open, if possible; raises JournalError, BadKey, BadRevocations, PluginError."""
     clock, limits = SystemClock(), limits_of(config)
     metrics = Metrics(version=__version__, transports=config.transports.use)
     observer = TelemetryObserver(metrics, logs.logger(), out_of_memory=out_of_memory)
     loop_lag = LoopLag(clock, lambda seconds: metrics.observe(catalogue.EVENT_LOOP_LAG, seconds))
     published = PublishedKeys(publication_of(config), clock=clock, observer=observer)
-    verifier, authorizers, detector = checker(config, published, observer), authorizers_of(config), detector_of(config)
+    keeping, revocations = revocations_of(config)
+    verifier = guarded(config, checker(config, published, observer), revocations)
+    authorizers, detector = authorizers_of(config), detector_of(config)
     source, presence = source_of(config, clock), presence_of(config, observer)
     for told in (source, *authorizers):
         if isinstance(told, Reporting):
@@ -117,6 +124,9 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
     headroom = Headroom(config.server.max_memory_mib, clock)
     tickets = Tickets(sealer_of(config), one_use_of(presence), clock)
     admission = Admission(engine, tickets, memory_short=headroom.short)
+    lobby = Lobby(engine)
+    orders = Orders(engine, lobby, revocations, longest=longest_of(config), keeping=keeping)
+    metrics.pull(catalogue.REVOCATIONS.name, lambda: float(len(revocations)))
     health = Health(clock, lag=loop_lag.lag)
     add_checks(health, source, journal, admission)
     health.add("keys", published.trouble)
@@ -140,7 +150,8 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         intake=Intake(engine, detector, journal.keeper, redactor_of(config)),
         admission=admission,
         headroom=headroom,
-        lobby=Lobby(engine),
+        lobby=lobby,
+        orders=orders,
         origins=Origins(config.server.origins),
         proxies=Proxies(config.server.trusted_proxies),
     )
@@ -171,10 +182,11 @@ def add_checks(health: Health, source: Source, journal: Journaling, admission: A
 def apply(rooms: Rooms, config: Config) -> None:
     """Take over from a newer configuration what can change while running; raises BadKey."""
     engine = rooms.engine
-    verifier = checker(config, rooms.published, engine.observer)
+    verifier = guarded(config, checker(config, rooms.published, engine.observer), rooms.orders.revocations)
     publication, limits = publication_of(config), limits_of(config)
     rooms.published.follow(publication)
     engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
+    rooms.orders.longest = longest_of(config)
     rooms.intake.redactor = redactor_of(config)
     rooms.admission.tickets.sealer = sealer_of(config)
     rooms.headroom.limit = config.server.max_memory_mib

@@ -8,6 +8,7 @@ from relayd.app.descriptors import connections
 from relayd.config import Config
 from relayd.core.pacing import Pace
 from relayd.core.redaction import Redactor
+from relayd.core.revocations import Revocations
 from relayd.dialects.delivery import Dialect
 from relayd.dialects.detect import Detector
 from relayd.identity.authorizers import ClaimsAuthorizer
@@ -17,6 +18,8 @@ from relayd.identity.jwt import BadKey, JwtVerifier, Key
 from relayd.identity.keys import Published
 from relayd.identity.open_door import OpenDoor
 from relayd.identity.published import Publication
+from relayd.identity.revoked_file import RevokedFile
+from relayd.identity.revoking import Revoking
 from relayd.identity.settings import ClaimsSettings
 from relayd.identity.tickets import TicketSealer
 from relayd.journal.book import MemoryBook, PurgeFile
@@ -40,13 +43,16 @@ from relayd.relay.limits import Limits
 __all__ = [
     "authorizers_of",
     "detector_of",
+    "guarded",
     "journal_of",
     "limits_of",
+    "longest_of",
     "one_use_of",
     "presence_of",
     "publication_of",
     "purge_book_of",
     "redactor_of",
+    "revocations_of",
     "sealer_of",
     "source_of",
     "verifier_of",
@@ -135,6 +141,26 @@ def sealer_of(config: Config) -> Sealer:
 def one_use_of(presence: Presence) -> OneUse:
     """Return who knows which tickets have been used: with the other relays, where these share what they know."""
     return presence.one_use if isinstance(presence, SharedOneUse) else MemoryOneUse()
+
+
+def revocations_of(config: Config) -> tuple[RevokedFile | None, Revocations]:
+    """Return the list of what is revoked, and where it is kept if it can be; raises BadRevocations."""
+    keeping, revocations = None, Revocations()
+    if config.journal.path:
+        keeping = RevokedFile.beside(Path(config.journal.path))
+        for kept in keeping.read():
+            revocations.merge(kept)
+    return keeping, revocations
+
+
+def longest_of(config: Config) -> float | None:
+    """Return the longest life of a token in seconds; None where there are no tokens."""
+    return None if config.auth.mode == "disabled" else float(config.auth.max_lifetime_seconds)
+
+
+def guarded(config: Config, verifier: TokenVerifier, revocations: Revocations) -> TokenVerifier:
+    """Return who checks tokens and what is revoked; an open door has no tokens that could be."""
+    return verifier if config.auth.mode == "disabled" else Revoking(verifier, revocations)
 
 
 def written_keys_of(config: Config) -> KeySet | None:

@@ -67,6 +67,7 @@ __all__ = [
     "REJECTED",
     "REPLAY_BYTES",
     "REPLAY_EVENTS",
+    "REVOCATIONS",
     "RIGHTS_REQUESTS",
     "RIGHTS_SECONDS",
     "STREAM_LAG",
@@ -170,9 +171,7 @@ DELIVERY_LATENCY = _histogram(
     "From receiving the oldest event of a flush to writing it to the sockets; once per group and flush.",
     DELIVERY_BUCKETS,
 )
-REPLAY_EVENTS = _counter(
-    "relayd_replay_events_total", "Messages of the past sent to viewers that were behind.", TRANSPORT
-)
+REPLAY_EVENTS = _counter("relayd_replay_events_total", "Past messages sent to viewers that were behind.", TRANSPORT)
 REPLAY_BYTES = _counter("relayd_replay_bytes_total", "Bytes of the past sent to viewers that were behind.", TRANSPORT)
 GAPS = _counter("relayd_gaps_total", "Times a viewer was told that its past is not whole.", "cause", GAP_CAUSES)
 FLUSH_INTERVAL = _pulled("relayd_flush_interval_seconds", "Least time between two frames of a group; grows under load.")
@@ -227,6 +226,7 @@ JWKS_AGE = _pulled(
     "relayd_jwks_age_seconds",
     "Since the issuer's keys were read, or were first to be; absent without auth.jwks.url.",
 )
+REVOCATIONS = _pulled("relayd_revocations", "Users and tokens that are revoked.")
 
 # -- the relay itself --------------------------------------------------------------------------------------------
 
@@ -283,6 +283,7 @@ CATALOGUE: tuple[Metric, ...] = (
     MEMORY_SHORT,
     AUTH_FAILURES,
     JWKS_AGE,
+    REVOCATIONS,
     REDIS_UP,
     JOURNAL_ERRORS,
     JOURNAL_ATTACHED,
