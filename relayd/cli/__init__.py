@@ -14,7 +14,7 @@ from secrets import token_hex
 
 import typer
 
-from relayd.cli import rabbitmq, rejected
+from relayd.cli import admin, rabbitmq, rejected
 from relayd.cli.emit import emit
 from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.map import map_body
@@ -45,6 +45,7 @@ app.command()(simulate)
 app.command()(tail)
 app.command()(token)
 app.command()(version)
+app.add_typer(admin.app, name="admin")
 app.add_typer(rabbitmq.app, name="rabbitmq")
 app.add_typer(rejected.app, name="rejected")
 

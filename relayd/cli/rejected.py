@@ -1,29 +1,29 @@
 """`relayd rejected`: events that could not be understood, over the admin listener."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
-from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from relayd.cli.exits import CommandFailed, Exit, of_refusal, unreachable
+from relayd.cli import listener
+from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.lines import stamp
+from relayd.cli.listener import ADMIN
 from relayd.cli.options import AdminUrl
-from relayd.client.http import Admin, Refused, RejectedEvent, Unreachable
+from relayd.client.http import Admin, RejectedEvent
 from relayd.telemetry.redaction import escape
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="List, show and replay events that could not be understood.")
 
-ADMIN = "http://127.0.0.1:8001"
 PAGE = 500
 
+NO_JOURNAL = "keeps no rejected events: its relay has no journal (journal.path), or it is another listener"
+
 Number = Annotated[int, typer.Argument(min=0, help="The event's number in the list.")]
-Result = TypeVar("Result")
 
 
 @app.command("list")
@@ -32,8 +32,8 @@ def list_rejected(
 ) -> None:
     """List the newest ones, newest first."""
 
-    async def ask(listener: Admin) -> None:
-        page = await listener.list_rejected(limit=limit)
+    async def ask(there: Admin) -> None:
+        page = await there.list_rejected(limit=limit)
         for event in page.rejected:
             typer.echo(row(event))
         if page.next is not None:
@@ -46,8 +46,8 @@ def list_rejected(
 def show(number: Number, admin: AdminUrl = ADMIN) -> None:
     """Show one: why it was rejected on stderr, its bytes on stdout."""
 
-    async def ask(listener: Admin) -> None:
-        event = await listener.show_rejected(number)
+    async def ask(there: Admin) -> None:
+        event = await there.show_rejected(number)
         typer.echo(row(event), err=True)
         typer.echo(f"headers: {escape(json.dumps(event.headers))}", err=True)
         if event.truncated:
@@ -71,19 +71,19 @@ def replay(
     if (number is None) == (not every):
         raise CommandFailed(Exit.USAGE, "say which event to replay: its number, or --all")
 
-    async def ask(listener: Admin) -> None:
-        numbers = [number] if number is not None else await not_replayed(listener)
+    async def ask(there: Admin) -> None:
+        numbers = [number] if number is not None else await not_replayed(there)
         for each in numbers:
-            await listener.replay(each, again=again)
+            await there.replay(each, again=again)
             typer.echo(f"replayed {each}")
 
     run(admin, ask)
 
 
-async def not_replayed(listener: Admin) -> list[int]:
+async def not_replayed(there: Admin) -> list[int]:
     """Return the numbers of all events that can be and were not replayed yet, oldest first; tells what can't be."""
     found: list[int] = []
-    page = await listener.list_rejected(limit=PAGE)
+    page = await there.list_rejected(limit=PAGE)
     while True:
         for event in page.rejected:
             if event.truncated:
@@ -92,7 +92,7 @@ async def not_replayed(listener: Admin) -> list[int]:
                 found.append(event.number)
         if page.next is None:
             return found[::-1]
-        page = await listener.list_rejected(limit=PAGE, before=page.next)
+        page = await there.list_rejected(limit=PAGE, before=page.next)
 
 
 def row(event: RejectedEvent) -> str:
@@ -102,23 +102,6 @@ def row(event: RejectedEvent) -> str:
     return f"{event.number:>8}  {stamp(event.received_at)}  {what}{replayed}"
 
 
-def run(url: str, ask: Callable[[Admin], Coroutine[None, None, Result]]) -> Result:
-    """Return what the listener answers; raises CommandFailed."""
-
-    async def asking() -> Result:
-        async with Admin(url) as admin:
-            return await ask(admin)
-
-    try:
-        return asyncio.run(asking())
-    except ValueError as error:
-        raise CommandFailed(Exit.USAGE, str(error)) from error
-    except Refused as refused:
-        if refused.status == HTTPStatus.NOT_FOUND and not refused.code:
-            sentence = (
-                f"{url} keeps no rejected events: its relay has no journal (journal.path), or it is another listener"
-            )
-            raise CommandFailed(Exit.UNAVAILABLE, sentence) from refused
-        raise of_refusal(refused) from refused
-    except Unreachable as error:
-        raise unreachable(error) from error
+def run(url: str, ask: Callable[[Admin], Coroutine[None, None, None]]) -> None:
+    """Ask the listener; raises CommandFailed."""
+    listener.run(url, ask, absent=NO_JOURNAL)

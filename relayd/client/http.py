@@ -183,6 +183,19 @@ class Admin:
         body = msgspec.json.encode(what)
         return await request(self._http, "POST", f"{self._base}/purge", Purged, body=body, patience=PATIENT)
 
+    async def order(
+        self,
+        method: str,
+        path: str,
+        kind: type[Answer],
+        *,
+        order: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Return the answer to an order or a question below the listener's address; raises Refused or Unreachable."""
+        body = None if order is None else msgspec.json.encode(order)
+        return await request(self._http, method, f"{self._base}{path}", kind, body=body, query=query)
+
 
 async def request(
     http: ClientSession,
