@@ -8,9 +8,11 @@ Law 2: one that can't be read as it was written is an error, never an empty list
 import asyncio
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 
@@ -21,6 +23,9 @@ __all__ = ["BadRevocations", "RevokedFile"]
 HEAD = b"relayd revocations 1 "
 """What the file is, and its version; behind it the checksum of what follows the line."""
 
+PATIENCE = 10.0
+"""Seconds that an order waits for the disk."""
+
 
 class BadRevocations(Exception):
     """The file can't be read; the message is a sentence with the mend."""
@@ -29,9 +34,11 @@ class BadRevocations(Exception):
 class RevokedFile:
     """The Keeping port."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
         """Be at that path."""
         self.path = path
+        self._patience = patience
+        self._writing: asyncio.Future[None] | None = None
 
     @classmethod
     def beside(cls, journal: Path) -> "RevokedFile":
@@ -57,7 +64,14 @@ class RevokedFile:
 
     async def write(self, revocations: Sequence[Revocation]) -> None:
         """Keep these in place of all before, durably; raises OSError."""
-        await asyncio.to_thread(self._write, msgspec.json.encode(revocations))
+        if self._writing is not None and not self._writing.done():
+            # A second thread could be done before the first one, whose older list would then take its place.
+            raise TimeoutError(f"{self.path}: the disk hangs")
+        self._writing = written = in_thread(partial(self._write, msgspec.json.encode(revocations)))
+        await asyncio.wait({written}, timeout=self._patience)
+        if not written.done():
+            raise TimeoutError(f"{self.path}: the disk does not answer")
+        written.result()
 
     def _write(self, body: bytes) -> None:
         new = self.path.with_name(f"{self.path.name}.new")
@@ -89,6 +103,33 @@ class RevokedFile:
             f"{self.path}: the list of revoked tokens is damaged, or another version's, and without it they would be "
             "let in again; put a copy in its place, or move it away, and then revoke again or change the key"
         )
+
+
+def in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
+    """Return what becomes of work in a thread that keeps no process from ending, as those of the loop's pool do."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: OSError | None) -> None:
+        if error is None:
+            outcome.set_result(None)
+        else:
+            outcome.set_exception(error)
+            # Nobody may be left who waits for it.
+            outcome.exception()
+
+    def run() -> None:
+        error: OSError | None = None
+        try:
+            work()
+        except OSError as broke:
+            error = broke
+        # The loop may be gone by now.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, error)
+
+    Thread(target=run, name="revocations", daemon=True).start()
+    return outcome
 
 
 def headline(body: bytes) -> bytes:

@@ -1,12 +1,15 @@
 """The file of revocations: whole at any moment, or an error."""
 
+import asyncio
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from relayd.core.revocations import Revocation
 from relayd.identity.revoked_file import BadRevocations, RevokedFile
+from tests.harness.follower import until
 
 ADA = Revocation(kind="user", name="ada ✓", at=1_700_000_000.123456, until=1_700_000_600.0)
 TOKEN = Revocation(kind="token", name="t/1", at=2.5, until=3.5, taken_back=True)
@@ -91,3 +94,46 @@ async def test_a_place_that_can_t_be_taken_leaves_nothing_behind(file: RevokedFi
     with pytest.raises(OSError, match="directory"):
         await file.write([TOKEN])
     assert [file.path] == list(file.path.parent.iterdir())
+
+
+class Hanging(RevokedFile):
+    """On a disk that answers when it is let."""
+
+    def __init__(self, path: Path, *, patience: float) -> None:
+        super().__init__(path, patience=patience)
+        self.answers = threading.Event()
+
+    def _write(self, body: bytes) -> None:
+        self.answers.wait()
+        super()._write(body)
+
+
+async def test_a_disk_that_hangs_is_given_up(tmp_path: Path) -> None:
+    """Nobody waits for ever, nor does the process for its end; no second write overtakes the first."""
+    file = Hanging(tmp_path / "list", patience=0.05)
+    with pytest.raises(TimeoutError, match="list: the disk does not answer"):
+        await file.write([ADA])
+    assert [True] == [one.daemon for one in threading.enumerate() if one.name == "revocations"]
+    with pytest.raises(TimeoutError, match="list: the disk hangs"):
+        await file.write([TOKEN])
+    file.answers.set()
+    await until(lambda: [ADA] == file.read())
+    patient = Hanging(file.path, patience=30)
+    patient.answers.set()
+    await patient.write([TOKEN])
+    assert [TOKEN] == file.read()
+
+
+def test_a_loop_that_is_gone_is_not_told(tmp_path: Path) -> None:
+    """The process is ending: what is written is whole all the same."""
+
+    async def leave(file: Hanging) -> None:
+        with pytest.raises(TimeoutError):
+            await file.write([ADA])
+
+    file = Hanging(tmp_path / "list", patience=0.05)
+    asyncio.run(leave(file))
+    (thread,) = [one for one in threading.enumerate() if one.name == "revocations"]
+    file.answers.set()
+    thread.join()
+    assert [ADA] == file.read()
