@@ -143,6 +143,9 @@ class Orders:
 
     async def _enforce(self) -> int:
         """End at once whom the list shuts out; whoever is just coming in is looked at with the next sign of life."""
+        if self.longest is None:
+            # Whoever is in has no token.
+            return 0
         return await self._lobby.end(
             lambda one: self.revocations.revokes(one.grant.viewer), Disconnect.AUTH_FAILED, NOT_VALID
         )

@@ -15,7 +15,7 @@ from pytest_aiohttp import AiohttpClient
 from relayd.api.admin import admin_app
 from relayd.api.operating import operating_routes
 from relayd.core.access import Viewer as Who
-from relayd.core.revocations import Revocations
+from relayd.core.revocations import Revocation, Revocations
 from relayd.identity.jwt import Key, issue
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.settled import SECRET
@@ -258,7 +258,13 @@ async def test_an_open_door_has_no_tokens(aiohttp_client: AiohttpClient, tmp_pat
         admin = await admin_of(relay, aiohttp_client)
         status, answer = await asks(admin, "POST", "/revoke", {"user": "anonymous"})
         assert (409, "BAD_REQUEST") == (status, answer["code"])
-        assert 200 == (await relay.get(relay.api("/projects")))[0]
+        async with watch(relay, "p") as viewer:
+            await is_in(viewer)
+            # What a relay with the same list, or this one while it looked at tokens, was told of somebody of that name.
+            relay.rooms.orders.heard([Revocation(kind="user", name="anonymous", at=2e9, until=3e9)])
+            assert 200 == (await relay.get(relay.api("/projects")))[0]
+            await viewer.says("ping")
+            assert "pong" == await viewer.text()
 
 
 async def test_a_full_list_says_so(relay: InsideRelay, admin: Admin) -> None:

@@ -240,6 +240,7 @@ async def test_viewers_are_ended_wherever_they_are(redis: PrivateRedis) -> None:
             assert {(ada[0].connection_id, True), (ada[1].connection_id, False)} == {
                 (row["connection_id"], row["here"]) for row in found
             }
+            assert [] == await listed(here, "?user=ada&project=q")
             answer = await orders(here, "POST", "/disconnect", user="ada", reason="moving")
             assert {"ended": 1, "elsewhere": 1, "others": "told"} == answer
             sentence = "ENDED_BY_OPERATOR: ended by an operator: moving; retry_after_ms=30000"

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import pytest
 from redis.asyncio import Redis
 
-from relayd.ports import NoPlace, Presence, Shared
+from relayd.core.revocations import Revocation
+from relayd.ports import NoPlace, Presence, Shared, Whom
 from relayd.presence.redis import RedisPresence
 from relayd.protocol.disconnect import Disconnect
 from relayd.testing.presence_contract import Ends, PresenceContract, holder, ids, take
@@ -169,6 +170,9 @@ async def test_a_user_of_few_rights_is_enough(fleet: Fleet, redis: PrivateRedis,
     assert await there.evict("c3", user="ada")
     await until(lambda: len(ends.heard) == 2)
     (await take(here, holder("c4"))).release()
+    assert await here.spread([Revocation(kind="user", name="eve", at=1.0, until=9e9)])
+    assert 1 == await here.end(Whom(connection_id="c2"), "bye")
+    await take(there, holder("c2", session="tab"))
     await here.close()
     assert ["c2"] == await ids(there)
     assert ["redis_connected"] * 2 == fleet.noticed()
