@@ -91,11 +91,16 @@ class _Pages:
             if (user is None or one.grant.viewer.user == user) and (project is None or project in projects(one))
         ]
         found.sort(key=lambda one: one.grant.since)
-        rows = [here(one) for one in found]
-        if user is not None or project is not None:
-            others = await self._orders.elsewhere(Whom(user=user) if user is not None else Whom(project_id=project))
-            rows += [there(held) for held in others if project is None or held.project_id == project]
-        return answer({"connections": rows[:limit], "left_off": max(0, len(rows) - limit)})
+        others = await self._elsewhere(user, project)
+        rows = [*map(here, found[:limit]), *map(there, others[: max(0, limit - len(found))])]
+        return answer({"connections": rows, "left_off": len(found) + len(others) - len(rows)})
+
+    async def _elsewhere(self, user: str | None, project: str | None) -> list[Holder]:
+        """Return what is asked for of other relays; without a name nothing is, or it would be all they hold."""
+        if user is None and project is None:
+            return []
+        others = await self._orders.elsewhere(Whom(user=user) if user is not None else Whom(project_id=project))
+        return [held for held in others if project is None or held.project_id == project]
 
     async def disconnect(self, request: web.Request) -> web.Response:
         """

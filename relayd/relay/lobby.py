@@ -75,6 +75,9 @@ class Lobby:
             self.see_off(session.farewell())
 
         session.ended.add_done_callback(leave)
+        if not session.grant.stands(self._engine.verifier):
+            # Revoked, or its key withdrawn, since it was admitted: until now nobody would have found it here.
+            session.close(Disconnect.AUTH_FAILED, NOT_VALID)
 
     def see_off(self, farewell: Coroutine[Any, Any, object]) -> None:
         """Let somebody say goodbye to a viewer; a relay that ends waits for it."""

@@ -241,6 +241,11 @@ async def test_viewers_are_ended_wherever_they_are(redis: PrivateRedis) -> None:
                 (row["connection_id"], row["here"]) for row in found
             }
             assert [] == await listed(here, "?user=ada&project=q")
+            short = await orders(here, "GET", "/connections?user=ada&limit=1")
+            assert ([ada[0].connection_id], 1) == (
+                [row["connection_id"] for row in short["connections"]],
+                short["left_off"],
+            )
             answer = await orders(here, "POST", "/disconnect", user="ada", reason="moving")
             assert {"ended": 1, "elsewhere": 1, "others": "told"} == answer
             sentence = "ENDED_BY_OPERATOR: ended by an operator: moving; retry_after_ms=30000"

@@ -9,6 +9,7 @@ from relayd.protocol.disconnect import Disconnect
 from relayd.relay.lobby import Lobby
 from relayd.relay.poll import Poll
 from relayd.relay.refusal import Refused
+from relayd.relay.session import Session
 from relayd.testing.viewers import FakeEncoding, FakeVerifier, FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import Relay, assert_leaves, assert_stays
@@ -93,6 +94,19 @@ async def test_who_was_let_in_by_a_key_that_is_gone_leaves_with_the_next_beat(be
     await asyncio.sleep(20)
     assert_leaves(grown_old, Disconnect.TOKEN_EXPIRED)
     assert_stays(kept)
+
+
+async def test_who_is_revoked_on_its_way_in_leaves_at_once(relay: Relay) -> None:
+    """A transport that awaits something between admission and the lobby loses no moment: nobody looks in between."""
+    grant = await relay.admission.admit(relay.asks(user="ada"))
+    del relay.verifier.tokens["ada"]
+    relay.verifier.generation += 1
+    session = Session(relay.engine, grant, FakeWire(FakeEncoding()), many=False)
+    relay.lobby.enter(session)
+    assert Disconnect.AUTH_FAILED is session.ended.result().disconnect
+    await settle()
+    assert 0 == len(relay.lobby)
+    assert {} == relay.lobby.counts()
 
 
 async def test_keys_that_are_others_by_themselves_are_seen_by_their_number(beating: Relay) -> None:
