@@ -30,18 +30,20 @@ HEADERS = {
 class SseWire(SocketWire):
     """A response that never ends by itself."""
 
-    __slots__ = ("_last",)
+    __slots__ = ("_last", "_raw")
 
     def __init__(self, encoding: SseEncoding) -> None:
         """Be for a viewer that reads in this way."""
         super().__init__(encoding)
+        self._raw = encoding.raw
         self._last = LAST_CHUNK if encoding.chunked else b""
 
     def _last_words(self, disconnect: Disconnect, sentence: str, retry_after_ms: int) -> bytes:
-        # A notice, with the time after which to come back.
+        # A notice, with the time after which to come back; a browser knows it by a field of its own.
+        retry = self._raw(b"retry: %d\n\n" % retry_after_ms) if retry_after_ms else b""
         data = {"close_code": disconnect.code, "retry_after_ms": retry_after_ms}
         notice = Notice(code=disconnect.name, detail=sentence, data=data)
-        return self.encoding.say(codec.encode(notice)) + self._last
+        return retry + self.encoding.say(codec.encode(notice)) + self._last
 
 
 class SseTransport:

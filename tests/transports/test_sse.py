@@ -205,6 +205,9 @@ async def test_chunks_are_well_formed_to_the_last(relay: InsideRelay) -> None:
             assert b"\r\n" == await socket.reader.readexactly(2)
         assert text.startswith(b"retry: 2000\n\n")
         assert b'"code":"RESTARTING"' in text
+        # By which a browser comes back no sooner, whatever its page knows of notices.
+        told = json.loads(text.rpartition(b"data: ")[2])["data"]["retry_after_ms"]
+        assert b"retry: %d\n\n" % told in text
 
 
 async def test_a_client_that_vanishes_frees_its_place(relay: InsideRelay) -> None:
