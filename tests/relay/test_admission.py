@@ -227,6 +227,13 @@ async def test_a_user_ends_a_connection_of_its_own(relay: Relay) -> None:
     assert "user's wish" in viewer.session.ended.result().sentence
 
 
+async def test_an_operator_ends_a_connection_by_its_mark(relay: Relay) -> None:
+    """Found when its place would be renewed: the operator's own words were not heard, but that it was one is told."""
+    viewer = await relay.watches(user="ada")
+    viewer.session.grant.evict(Disconnect.ENDED_BY_OPERATOR)
+    assert "ended by an operator; come back later" == viewer.session.ended.result().sentence
+
+
 async def test_who_is_evicted_before_anybody_listens_is_told_when_somebody_does(relay: Relay) -> None:
     """The handshake of the old one may be under way still."""
     asked = relay.asks(user="ada")
