@@ -6,6 +6,8 @@ step for all relays; while it does not, the own count decides alone, and nobody 
 
 Law: whenever Redis is there again, and every third of a lease, what lies there in this relay's name is made to be what
 this relay holds.  So nothing that was said has to be remembered, and nobody is cut for having come in meanwhile.
+
+What operators order goes the same way: places say who is where, `orders` what holds for all.
 """
 
 import asyncio
