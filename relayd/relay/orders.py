@@ -15,10 +15,10 @@ from relayd.core.ageing import Ageing
 from relayd.core.revocations import Kind, Revocation, Revocations
 from relayd.ports import Fellows, Holder, Keeping, Shared, Whom
 from relayd.protocol.disconnect import Disconnect
-from relayd.relay.refusal import NOT_VALID
 from relayd.relay.engine import Engine
 from relayd.relay.lobby import Lobby
 from relayd.relay.poll import Poll
+from relayd.relay.refusal import NOT_VALID
 from relayd.relay.session import Session
 
 __all__ = ["SLACK", "Done", "Orders", "meant", "projects"]

@@ -182,9 +182,7 @@ CONNECTIONS = _pulled("relayd_connections", "Connections that hold a place.", TR
 HANDSHAKE_DURATION = _histogram(
     "relayd_handshake_duration_seconds", "From the request to a place in the relay.", DELIVERY_BUCKETS, TRANSPORT
 )
-CONNECTIONS_REJECTED = _counter(
-    "relayd_connections_rejected_total", "Viewers that were not let in, by ending.", "reason", ENDINGS
-)
+CONNECTIONS_REJECTED = _counter("relayd_connections_rejected_total", "Viewers refused, by ending.", "reason", ENDINGS)
 DISCONNECTS = _counter("relayd_disconnects_total", "Connections that ended, by ending.", "reason", ENDINGS)
 RIGHTS_REQUESTS = _counter(
     "relayd_rights_requests_total",

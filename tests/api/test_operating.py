@@ -19,6 +19,8 @@ from relayd.core.revocations import Revocation, Revocations
 from relayd.identity.jwt import Key, issue
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.settled import SECRET
+from tests.harness.tickets import WAYS as TICKET_WAYS
+from tests.harness.tickets import comes, fetched
 from tests.harness.viewer import Viewer, log, watch
 
 Admin = TestClient[Any, Any]
@@ -215,6 +217,19 @@ async def test_no_door_opens_for_a_revoked_token(relay: InsideRelay, admin: Admi
             assert (401, "AUTH_FAILED") == (answer.status, (await answer.json())["code"]), name
     metrics, _ = relay.rooms.metrics.render()
     assert b'relayd_auth_failures_total{reason="revoked"} 12.0' in metrics
+
+
+@pytest.mark.parametrize("way", [*TICKET_WAYS, "many"])
+async def test_a_ticket_is_worth_what_its_token_is(relay: InsideRelay, admin: Admin, way: str) -> None:
+    """Made before the order, shown behind it: refused; and none is made any more."""
+    await relay.publish(log("p", "one"))
+    project_id = None if way == "many" else "p"
+    good, late = [await fetched(relay, project_id, token=relay.token("eve")) for _ in range(2)]
+    assert (await comes(relay, way, good))[0] in {101, 200}
+    await asks(admin, "POST", "/revoke", {"user": "eve"})
+    assert (await comes(relay, way, late))[0] in {401, 4401}
+    async with relay.http.post(relay.api("/tickets"), headers=relay.bearer("eve")) as answer:
+        assert 401 == answer.status
 
 
 async def test_a_refresh_with_a_revoked_token_ends_the_connection(relay: InsideRelay, admin: Admin) -> None:
