@@ -12,10 +12,9 @@ from relayd.api.asking import answer, number
 from relayd.api.rejected import problem
 from relayd.core.revocations import Full, Kind, Revocation
 from relayd.ports import Clock, Holder, Whom
-from relayd.relay.admission import BY_OPERATOR
 from relayd.relay.orders import Done, Orders, projects
 from relayd.relay.poll import Poll
-from relayd.relay.refusal import Refused
+from relayd.relay.refusal import BY_OPERATOR, Refused
 from relayd.relay.session import Session
 
 __all__ = ["operating_routes"]

@@ -21,20 +21,12 @@ from relayd.protocol.messages import PROJECT_ID
 from relayd.relay.door import Door
 from relayd.relay.engine import Engine
 from relayd.relay.opening import judge
-from relayd.relay.refusal import NOT_VALID, Refused
+from relayd.relay.refusal import EVICTED, NOT_VALID, Refused
 from relayd.relay.restraint import Restraint
 from relayd.relay.subscription import Watched, refuse_beyond
 from relayd.relay.tickets import Tickets
 
-__all__ = ["BY_OPERATOR", "EXPIRED", "NOT_VALID", "Admission", "Grant", "Handshake", "Proof", "public"]
-
-BY_OPERATOR = "ended by an operator; come back later"
-
-EVICTED = {
-    Disconnect.REPLACED: "a newer connection of the same session took the place",
-    Disconnect.ENDED_BY_OPERATOR: BY_OPERATOR,
-}
-"""What a viewer is told whose place is taken; else it was its user's wish."""
+__all__ = ["EXPIRED", "NOT_VALID", "Admission", "Grant", "Handshake", "Proof", "public"]
 
 EXPIRED = "the token has expired; get a new one and resume with your cursor"
 

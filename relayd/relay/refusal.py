@@ -7,7 +7,15 @@ from typing import Any
 from relayd.ports import AuthFailed, NoKeys
 from relayd.protocol.disconnect import Disconnect
 
-__all__ = ["NOT_VALID", "NotFound", "Refused", "judging"]
+__all__ = ["BY_OPERATOR", "EVICTED", "NOT_VALID", "NotFound", "Refused", "judging"]
+
+BY_OPERATOR = "ended by an operator; come back later"
+
+EVICTED = {
+    Disconnect.REPLACED: "a newer connection of the same session took the place",
+    Disconnect.ENDED_BY_OPERATOR: BY_OPERATOR,
+}
+"""What a viewer is told whose place is taken; else it was its user's wish."""
 
 NOT_VALID = "the token is missing, expired or not valid; log in again"
 """One sentence for all: which check failed is the operator's to know (metric label), not a stranger's."""
