@@ -23,6 +23,7 @@ from relayd.cli.serve import check_config, serve
 from relayd.cli.simulate import simulate
 from relayd.cli.tail import tail
 from relayd.cli.token import token
+from relayd.cli.top import top
 from relayd.cli.version import version
 from relayd.telemetry.redaction import redact
 
@@ -44,6 +45,7 @@ app.command()(purge)
 app.command()(simulate)
 app.command()(tail)
 app.command()(token)
+app.command()(top)
 app.command()(version)
 app.add_typer(admin.app, name="admin")
 app.add_typer(rabbitmq.app, name="rabbitmq")

@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "msgspec": ("relayd",),
     "multidict": ("relayd.transports", "relayd.api", "relayd.client"),
     "pamqp": ("relayd.rabbitmq", "relayd.worker"),
-    "prometheus_client": ("relayd.telemetry.metrics",),
+    "prometheus_client": ("relayd.telemetry.metrics", "relayd.telemetry.scrape"),
     "pydantic": ("relayd.config",),
     "pytest": ("relayd.testing",),
     "redis": ("relayd.presence.line",),
