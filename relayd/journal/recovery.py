@@ -12,7 +12,7 @@ from relayd.journal.rows import unpack_marks, unpack_repeats
 from relayd.journal.writing import put_meta
 from relayd.ports import Body, JournalDamaged, JournalMistake, Position, Recovered
 
-__all__ = ["claim", "look_through", "recover", "was_closed"]
+__all__ = ["claim", "get_meta", "look_through", "recover", "was_closed"]
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from aiormq.abc import AbstractConnection
 from relayd.rabbitmq.connection import Lost, Missing, close, connect, telling_lost
 from relayd.rabbitmq.settings import RabbitSettings
 
-__all__ = ["Other", "TopologyError", "check", "declare", "setup"]
+__all__ = ["SETTING_OF", "Other", "TopologyError", "check", "declare", "look", "setup"]
 
 INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)' for (queue|exchange) '([^']*)'")
 
@@ -68,12 +68,13 @@ async def check(url: str, settings: RabbitSettings) -> None:
     connection = await connect(settings.at(url), name="relayd check")
     try:
         for kind, name in (("exchange", settings.exchange), ("queue", settings.queue)):
-            await _look(connection, kind, name, settings.vhost)
+            await look(connection, kind, name, settings.vhost)
     finally:
         await close(connection)
 
 
-async def _look(connection: AbstractConnection, kind: str, name: str, vhost: str) -> None:
+async def look(connection: AbstractConnection, kind: str, name: str, vhost: str) -> None:
+    """Look for an `exchange` or a `queue`; raises TopologyError when it can't be used, or Lost."""
     try:
         with telling_lost():
             channel = await connection.channel(publisher_confirms=False)

@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("relayd.telemetry.metrics", "relayd.telemetry.scrape"),
     "pydantic": ("relayd.config",),
     "pytest": ("relayd.testing",),
-    "redis": ("relayd.presence.line",),
+    "redis": ("relayd.presence.line", "relayd.presence.rights"),
     "rich": ("relayd.cli",),
     "sqlite3": ("relayd.journal",),
     "structlog": ("relayd.telemetry",),
