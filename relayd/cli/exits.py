@@ -17,6 +17,7 @@ class Exit(IntEnum):
     """The exit statuses; those from 64 on are of sysexits.h, those over 128 say which signal would have ended it."""
 
     OK = 0
+    UNWELL = 1
     USAGE = 64
     DATA = 65
     UNAVAILABLE = 69

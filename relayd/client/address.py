@@ -8,7 +8,7 @@ from msgspec import Struct
 from relayd.protocol.endpoints import INGEST, PROJECT, WEBSOCKET
 from relayd.protocol.messages import PROJECT_ID
 
-__all__ = ["Address"]
+__all__ = ["Address", "checked"]
 
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 

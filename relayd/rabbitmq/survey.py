@@ -13,12 +13,12 @@ import aiormq
 from aiormq.abc import AbstractConnection
 from msgspec import Struct
 
-from relayd.rabbitmq.connection import Lost, telling_lost
+from relayd.rabbitmq.connection import Lost, close, connect, telling_lost
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.rabbitmq.subscription import edge
-from relayd.rabbitmq.topology import SETTING_OF
+from relayd.rabbitmq.topology import SETTING_OF, TopologyError, look
 
-__all__ = ["Difference", "Refused", "differences", "product", "stream_end"]
+__all__ = ["Difference", "Refused", "Survey", "differences", "product", "stream_end", "survey"]
 
 LOCATOR = "x-queue-leader-locator"
 IMPOSSIBLE = "relayd-only-looks"
@@ -40,6 +40,46 @@ class Difference(Struct, frozen=True):
     """The key under `[sources.rabbitmq]`; None where no setting mends it."""
     configured: str
     current: str
+
+
+class Survey(Struct, frozen=True, kw_only=True):
+    """What stands on a broker."""
+
+    product: str
+    absent: dict[str, str]
+    """What can't be used of `exchange` and `queue` → a sentence with the mend behind its last `; `."""
+    differences: tuple[Difference, ...] | None
+    """None where the user may not see the arguments, or there is no queue."""
+    end: int | None
+    """The newest offset, None for an empty stream and where it can't be read."""
+    trouble: str
+    """Why the stream can't be read, empty if it can."""
+
+
+async def survey(settings: RabbitSettings) -> Survey:
+    """Return what stands on the broker; raises Lost when that can't be reached."""
+    connection = await connect(settings, name="relayd doctor")
+    try:
+        absent: dict[str, str] = {}
+        for kind, name in (("exchange", settings.exchange), ("queue", settings.queue)):
+            try:
+                await look(connection, kind, name, settings.vhost)
+            except TopologyError as error:
+                absent[kind] = str(error)
+        if "queue" in absent:
+            return Survey(product=product(connection), absent=absent, differences=None, end=None, trouble="")
+        try:
+            found: tuple[Difference, ...] | None = tuple(await differences(connection, settings))
+        except Refused:
+            found = None
+        end, trouble = None, ""
+        try:
+            end = await stream_end(connection, settings)
+        except Lost as error:
+            trouble = str(error)
+        return Survey(product=product(connection), absent=absent, differences=found, end=end, trouble=trouble)
+    finally:
+        await close(connection)
 
 
 def product(connection: AbstractConnection) -> str:

@@ -53,17 +53,27 @@ class PrivateNginx:
     """
     nginx in front of one `relayd` or several, and of `product`: `127.0.0.1:<port>` or `unix:<path>`; use it as `with`.
 
-    `tls` trusts its certificate; `https` and `http` are the base addresses; `start`, `stop` and `reload` as often as
+    `changes` are made to the configuration, a text in place of another; its certificate has `days` left.  `tls` trusts
+    that; `https` and `http` are the base addresses; `start`, `stop` and `reload` as often as
     wanted.
     """
 
     def __init__(
-        self, folder: Path, *, relayd: str | Sequence[str], product: str = "127.0.0.1:1", origins: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        *,
+        relayd: str | Sequence[str],
+        product: str = "127.0.0.1:1",
+        origins: tuple[str, ...] = (),
+        changes: Sequence[tuple[str, str]] = (),
+        days: int = 1,
     ) -> None:
         self._folder = folder
         self._relayd = [relayd] if isinstance(relayd, str) else relayd
         self._product = product
         self._origins = origins
+        self._changes = changes
+        self._days = days
         self.port = free_port()
         self.plain_port = free_port()
         self.https = f"https://127.0.0.1:{self.port}"
@@ -85,7 +95,7 @@ class PrivateNginx:
     def start(self) -> None:
         """Start it, and return when it accepts connections."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        _write_certificate(self._folder / "relayd.crt", self._folder / "relayd.key")
+        _write_certificate(self._folder / "relayd.crt", self._folder / "relayd.key", days=self._days)
         self.tls.load_verify_locations(self._folder / "relayd.crt")
         (self._folder / "relayd.conf").write_text(self._rendered())
         user = "user root;" if os.geteuid() == 0 else ""
@@ -131,6 +141,8 @@ class PrivateNginx:
         for origin in self._origins:
             pattern = origin.replace(".", r"\.")
             text = _replace(text, '"~^\\|"            1;', f'"~^\\|"            1;\n    "~^{pattern}\\|" 1;')
+        for old, new in self._changes:
+            text = _replace(text, old, new)
         return text
 
 
@@ -140,7 +152,7 @@ def _replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _write_certificate(certificate: Path, key_file: Path) -> None:
+def _write_certificate(certificate: Path, key_file: Path, *, days: int) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
@@ -151,7 +163,7 @@ def _write_certificate(certificate: Path, key_file: Path) -> None:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -60,7 +60,7 @@ async def test_the_rights_of_the_handbook_are_enough(redis: PrivateRedis, admin:
 )
 async def test_what_is_missing_is_named(
     redis: PrivateRedis,
-    admin: Any,
+    admin: Any,  # noqa: ANN401
     rules: str,
     refused: tuple[str, ...],
 ) -> None:
