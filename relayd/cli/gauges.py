@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from relayd.telemetry.catalogue import OTHER
 from relayd.telemetry.figures import Figures
 from relayd.telemetry.redaction import escape
 
@@ -98,6 +99,8 @@ def _transports(now: Figures) -> RenderableType:
     for name in ("transport", "connections", "live", "past"):
         table.add_column(name, justify="left" if name == "transport" else "right", no_wrap=True)
     for transport, count in now.connections.items():
+        if transport == OTHER and not count:
+            continue
         live, past = (None if of is None else of.get(transport, 0.0) for of in (now.deliveries, now.replayed))
         table.add_row(transport, str(count), _rate(live), _rate(past))
     return table

@@ -22,7 +22,7 @@ from msgspec import Struct
 from relayd.client.ending import why_unreachable
 from relayd.client.http import Unreachable
 
-__all__ = ["Answer", "Shaken", "Visitor"]
+__all__ = ["Answer", "Closed", "Shaken", "Visitor"]
 
 MOST_BYTES = 1 << 20
 LARGEST_FRAME = 16 << 20
@@ -44,6 +44,13 @@ class Answer(Struct, frozen=True):
         return "\n".join(f"{name}: {value}" for name, value in self.headers.items()).encode() + b"\n" + self.body
 
 
+class Closed(Struct, frozen=True):
+    """The end of a WebSocket, as a close frame says it; 0 without one."""
+
+    code: int
+    reason: str = ""
+
+
 class Shaken(Struct, frozen=True):
     """A WebSocket's handshake: with a socket it is open, without one refused with `status`."""
 
@@ -51,8 +58,8 @@ class Shaken(Struct, frozen=True):
     headers: Mapping[str, str]
     socket: ClientWebSocketResponse | None = None
 
-    async def hear(self, seconds: float) -> str | int | None:
-        """Return the next text, a close code, or None when nothing came in time."""
+    async def hear(self, seconds: float) -> str | Closed | None:
+        """Return the next text, the end, or None when nothing came in time."""
         assert self.socket is not None, "it was refused"  # noqa: S101  # for the type: whoever asks has looked
         try:
             message = await self.socket.receive(seconds)
@@ -61,7 +68,7 @@ class Shaken(Struct, frozen=True):
         if message.type is WSMsgType.TEXT:
             text: str = message.data
             return text
-        return self.socket.close_code or 0
+        return Closed(message.data, str(message.extra or "")) if message.type is WSMsgType.CLOSE else Closed(0)
 
     async def say(self, text: str) -> None:
         """Send a text; raises Unreachable."""

@@ -56,8 +56,10 @@ async def ask(url: str, *, seconds: float) -> Running:
         async with Listener(url, seconds=seconds) as listener:
             live, ready = (await listener.get("/livez")).told(), (await listener.get("/readyz")).told()
             scrape = parse((await listener.get("/metrics")).text, time.monotonic())
-    except (Unreachable, ValueError) as error:
+    except Unreachable as error:
         return Running(url=url, trouble=str(error))
+    except ValueError:
+        return Running(url=url, trouble=f"what answers at {url} is no relay's admin listener")
     if catalogue.BUILD_INFO.name not in scrape.values:
         return Running(url=url, trouble=f"what answers at {url} is no relay's admin listener")
     return Running(

@@ -23,7 +23,7 @@ def secrets_of(path: Path | None, config: Config, environ: Mapping[str, str]) ->
     """Say of each file with something secret in it who can read it."""
     if path is not None:
         told = secrets_in(tomllib.loads(path.read_text(encoding="utf-8")))
-        yield _judged("configuration", path, OTHERS if told else 0, holds=", ".join(told))
+        yield _judged("configuration's file", path, OTHERS if told else 0, holds=", ".join(told))
     for key in config.auth.keys:
         if key.file:
             # That a secret is its owner's alone was checked when the configuration was read.

@@ -1,21 +1,23 @@
 """The three ways to watch, as a viewer has them through whatever stands in between."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable
 from contextlib import aclosing
 from http import HTTPStatus
+from typing import Any
+
+import msgspec
 
 from relayd.client.ending import judge_close, judge_status
 from relayd.client.http import Unreachable
-from relayd.client.visitor import Answer, Shaken
+from relayd.client.visitor import Answer, Closed, Shaken
 from relayd.doctor.finding import Finding, bad, ok, skipped, warn
 from relayd.doctor.visit import SECONDS, Visit
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.endpoints import SUBPROTOCOL
 
-__all__ = ["poll_of", "socket_of", "stream_of"]
+__all__ = ["MEND_ECHO", "poll_of", "socket_of", "stream_of"]
 
 SWITCHED = HTTPStatus.SWITCHING_PROTOCOLS
 SLOW_SECONDS = 1.0
@@ -72,10 +74,10 @@ async def _first_words(visit: Visit, shaken: Shaken, idle_seconds: float) -> lis
     first = await shaken.hear(SECONDS)
     if first is None:
         return [bad(looked_at, f"none within {SECONDS:g} s", mend=MEND_BUFFER)]
-    if isinstance(first, int):
-        if visit.token is None and first == Disconnect.AUTH_FAILED.code:
-            return [skipped(looked_at, f"{NO_TOKEN}; the relay itself refused it, {first}", GIVE_ONE)]
-        return [_ended(looked_at, first, judge_close(first, ""))]
+    if isinstance(first, Closed):
+        if visit.token is None and first.code == Disconnect.AUTH_FAILED.code:
+            return [skipped(looked_at, f"{NO_TOKEN}; the relay itself refused it, {first.code}", GIVE_ONE)]
+        return [_ended(looked_at, first.code, judge_close(first.code, first.reason))]
     if FIRST not in first:
         return [bad(looked_at, "it is no relay's", mend="see where the proxy leads (`proxy_pass`)")]
     findings = [ok(looked_at, f"{FIRST}, {len(first)} bytes"), await _round_trip(shaken)]
@@ -111,9 +113,9 @@ async def _idle(shaken: Shaken, seconds: float) -> Finding:
     looked_at, ends = "WebSocket, idle", time.monotonic() + seconds
     while (left := ends - time.monotonic()) > 0:
         heard = await shaken.hear(left)
-        if isinstance(heard, int):
+        if isinstance(heard, Closed):
             lived = seconds - (ends - time.monotonic())
-            return bad(looked_at, f"cut after {lived:.0f} s, code {heard}", mend=MEND_IDLE)
+            return bad(looked_at, f"cut after {lived:.0f} s, code {heard.code}", mend=MEND_IDLE)
     if not await _answers(shaken):
         return bad(looked_at, f"silent after {seconds:.0f} s", mend=MEND_IDLE)
     return ok(looked_at, f"alive after {seconds:.0f} s")
@@ -131,7 +133,7 @@ async def stream_of(visit: Visit) -> Iterable[Finding]:
         async with visit.visitor() as visitor, aclosing(visitor.watch(visit.path("/stream"), visit.bearer)) as parts:
             async for answer in parts:
                 if answer.status != HTTPStatus.OK:
-                    return [_ended(looked_at, answer.status, judge_status(answer.status, answer.headers))]
+                    continue
                 if answer.body and first is None:
                     first = time.monotonic() - began
                 # It has no end: what is held back on the way would never come.
@@ -143,6 +145,8 @@ async def stream_of(visit: Visit) -> Iterable[Finding]:
             return [bad(looked_at, str(error), mend=mend)]
         so_far = f"{len(answer.body)} bytes" if answer.body else "not a byte"
         return [bad(looked_at, f"{so_far} within {SECONDS:g} s, so something holds it back", mend=MEND_BUFFER)]
+    if answer is not None and answer.status != HTTPStatus.OK:
+        return [_refused(looked_at, answer)]
     if answer is None or first is None or FIRST.encode() not in answer.body:
         return [bad(looked_at, "it ended at once", mend="see where the proxy leads (`proxy_pass`)")]
     findings = [ok(looked_at, f"first byte after {first * 1_000:.0f} ms, its first event whole while it is open")]
@@ -160,9 +164,8 @@ async def poll_of(visit: Visit) -> Iterable[Finding]:
         async with visit.visitor() as visitor:
             answer = await visitor.get(path, visit.bearer)
             if answer.status != HTTPStatus.OK:
-                return [_ended(looked_at, answer.status, judge_status(answer.status, answer.headers))]
-            cursor = _cursor(answer.body)
-            if cursor is None:
+                return [_refused(looked_at, answer)]
+            if "cursor" not in _told(answer.body):
                 return [bad(looked_at, "what answers is no relay", mend="see where the proxy leads (`proxy_pass`)")]
             # Whoever gets an answer for this address without a token gets somebody else's.
             stranger = await visitor.get(path)
@@ -200,9 +203,14 @@ def _ended(looked_at: str, number: int, judged: Exception | None) -> Finding:
     return bad(looked_at, f"{number}: {found}", mend=mend or MEND_TOKEN)
 
 
-def _cursor(body: bytes) -> str | None:
+def _refused(looked_at: str, answer: Answer) -> Finding:
+    """Return what a status means, in the relay's words where it has some."""
+    detail = str(_told(answer.body).get("detail", ""))
+    return _ended(looked_at, answer.status, judge_status(answer.status, answer.headers, detail))
+
+
+def _told(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(body)
-    except ValueError:
-        return None
-    return told.get("cursor") if isinstance(told, dict) else None
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}

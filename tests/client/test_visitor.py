@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from relayd.client.http import Unreachable
-from relayd.client.visitor import Visitor
+from relayd.client.visitor import Closed, Visitor
 from tests.harness.process import free_port
 
 
@@ -20,7 +20,7 @@ async def visitor() -> AsyncIterator[Visitor]:
         await socket.prepare(request)
         async for message in socket:
             if message.data == "leave":
-                await socket.close(code=4400)
+                await socket.close(code=4400, message=b"why")
             else:
                 await socket.send_str(f"heard {message.data}")
         return socket
@@ -80,7 +80,7 @@ async def test_a_socket_speaks_and_ends(visitor: Visitor) -> None:
         assert "heard hello" == await shaken.hear(5)
         assert await shaken.hear(0.05) is None
         await shaken.say("leave")
-        assert 4400 == await shaken.hear(5)
+        assert Closed(4400, "why") == await shaken.hear(5)
 
 
 async def test_a_socket_that_is_refused_has_a_status(visitor: Visitor) -> None:

@@ -20,7 +20,7 @@ def test_files_of_their_owner_are_well(tmp_path: Path) -> None:
     (tmp_path / "relayd.db").touch(0o600)
     findings = looked(write_settings(tmp_path))
     assert {} == amiss(findings)
-    assert "relayd.toml is 0600, " in found(findings, "configuration").found
+    assert "relayd.toml is 0600, " in found(findings, "configuration's file").found
 
 
 def test_secrets_that_others_can_read_are_named(tmp_path: Path) -> None:
@@ -30,9 +30,9 @@ def test_secrets_that_others_can_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "relayd.db").touch(0o600)
     (tmp_path / "relayd.db").chmod(0o640)
     findings = looked(path)
-    assert {"configuration": "bad", "journal's file": "bad"} == amiss(findings)
-    assert "auth.keys[0].key" in found(findings, "configuration").found
-    assert f"run `chmod 600 {path}`" in found(findings, "configuration").mend
+    assert {"configuration's file": "bad", "journal's file": "bad"} == amiss(findings)
+    assert "auth.keys[0].key" in found(findings, "configuration's file").found
+    assert f"run `chmod 600 {path}`" in found(findings, "configuration's file").mend
     assert "run `chmod 600" in found(findings, "journal's file").mend
 
 
