@@ -70,6 +70,12 @@ def test_a_screen_shows_transports_and_seats() -> None:
     assert "oldest" not in drawn(QUIET)
 
 
+def test_a_transport_that_is_unknown_is_shown_only_if_it_is_there() -> None:
+    """The series is always there, and nearly always nothing."""
+    assert "other" not in drawn(replace(QUIET, connections={"sse": 0, "other": 0}))
+    assert "other" in drawn(replace(QUIET, connections={"sse": 0, "other": 1}))
+
+
 def test_reasons_are_red_and_on_top() -> None:
     """What keeps viewers away is seen before any figure, and what could not be asked, too."""
     said = drawn(UNWELL, trouble="it can't be reached")

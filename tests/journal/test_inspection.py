@@ -23,8 +23,8 @@ def relay() -> Iterator[PrivateRelay]:
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and time of all files."""
-    return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir()}
+    """Return size and time of all files, and of the folder, which tells of files that came and went."""
+    return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in (folder, *folder.iterdir())}
 
 
 async def test_a_journal_is_seen_while_it_is_used_and_after(relay: PrivateRelay) -> None:
