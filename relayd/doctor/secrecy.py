@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from relayd.config import Config
+from relayd.config.mistakes import Mistakes
+from relayd.config.overrides import with_credentials
 from relayd.doctor.finding import Finding, bad, ok, skipped, warn
 
 __all__ = ["owner", "secrets_of", "user_of"]
@@ -28,12 +30,17 @@ def secrets_of(path: Path | None, config: Config, environ: Mapping[str, str]) ->
         if key.file:
             # That a secret is its owner's alone was checked when the configuration was read.
             yield ok("key file", described(Path(key.file)))
-    if folder := environ.get("CREDENTIALS_DIRECTORY"):
+    for credential in credentials(path, environ):
         # The service manager opens them to the service by an ACL, which shows as rights of the group.
-        for credential in sorted(Path(folder).iterdir()):
-            yield _judged("credential", credential, FOR_ALL, holds="a secret")
+        yield _judged("credential", credential, FOR_ALL, holds="a secret")
     if config.journal.path and (journal := Path(config.journal.path)).exists():
         yield _judged("journal's file", journal, OTHERS, holds="all events")
+
+
+def credentials(path: Path | None, environ: Mapping[str, str]) -> list[Path]:
+    """Return the credentials that are used: those handed over, else those in the folder beside the configuration."""
+    handed = with_credentials(environ, path, Mistakes()).get("CREDENTIALS_DIRECTORY")
+    return sorted(Path(handed).iterdir()) if handed and Path(handed).is_dir() else []
 
 
 def user_of(config: Config) -> Iterable[Finding]:
@@ -60,6 +67,8 @@ def secrets_in(tree: Mapping[str, Any]) -> list[str]:
     for number, key in enumerate(_at(tree, "auth", "keys") or []):
         if isinstance(key, dict) and key.get("key") and "-----BEGIN PUBLIC" not in str(key["key"]):
             found.append(f"auth.keys[{number}].key")
+    if _at(tree, "auth", "tickets", "key"):
+        found.append("auth.tickets.key")
     urls = (("sources", "rabbitmq", "url"), ("presence", "redis", "url"))
     return found + [".".join(names) for names in urls if urlsplit(str(_at(tree, *names) or "")).password]
 

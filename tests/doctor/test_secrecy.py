@@ -48,24 +48,30 @@ def test_a_configuration_without_secrets_may_be_read(tmp_path: Path) -> None:
     assert f"{key} is 0600" in found(findings, "key file").found
 
 
+@pytest.mark.parametrize("handed", [True, False])
 @pytest.mark.parametrize(("mode", "mark"), [(0o400, {}), (0o440, {}), (0o444, {"credential": "bad"})])
-def test_credentials_are_not_for_all(tmp_path: Path, mode: int, mark: dict[str, str]) -> None:
+def test_credentials_are_not_for_all(tmp_path: Path, mode: int, mark: dict[str, str], handed: bool) -> None:
     """The group's rights are what the service manager's ACL looks like."""
-    folder = tmp_path / "credentials"
-    folder.mkdir()
-    (folder / "jwt_key").touch()
+    folder = tmp_path / ("handed-over" if handed else "credentials")
+    folder.mkdir(mode=0o700)
+    (folder / "jwt_key").write_text("a-secret-of-32-bytes-for-the-tests!")
     (folder / "jwt_key").chmod(mode)
-    assert mark == amiss(looked(write_settings(tmp_path), {"CREDENTIALS_DIRECTORY": str(folder)}))
+    findings = looked(write_settings(tmp_path), {"CREDENTIALS_DIRECTORY": str(folder)} if handed else {})
+    assert mark == amiss(findings)
+    assert str(folder / "jwt_key") in found(findings, "credential").found
 
 
 def test_secrets_in_writing_are_found() -> None:
     """Keys and passwords in addresses; a public key and an address without a password are none."""
     tree = {
-        "auth": {"keys": [{"key": "-----BEGIN PUBLIC KEY-----"}, {"key": "secret"}, {"file": "x"}]},
+        "auth": {
+            "keys": [{"key": "-----BEGIN PUBLIC KEY-----"}, {"key": "secret"}, {"file": "x"}],
+            "tickets": {"key": "secret"},
+        },
         "sources": {"rabbitmq": {"url": "amqp://a:b@c/"}},
         "presence": {"redis": {"url": "redis://c/0"}},
     }
-    assert ["auth.keys[1].key", "sources.rabbitmq.url"] == secrets_in(tree)
+    assert ["auth.keys[1].key", "auth.tickets.key", "sources.rabbitmq.url"] == secrets_in(tree)
     assert [] == secrets_in({"auth": 5, "sources": {"rabbitmq": []}})
 
 
