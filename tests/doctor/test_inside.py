@@ -1,6 +1,7 @@
 """The round from inside, at a real relay with a real broker, Redis and journal: each thing is broken once."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -50,6 +51,9 @@ async def test_a_healthy_relay_is_well(patient: Patient, rabbitmq: PrivateRabbit
         "open files",
     ):
         assert what in looked_at
+    assert re.search(
+        "last offset [0-9]+, the journal stands at [0-9]+, ", found(findings, "end of relayd.events").found
+    )
     assert before == await stands()
 
 

@@ -53,6 +53,26 @@ async def test_open_walls_are_named() -> None:
         assert {"Server": "warn", "clock": "warn"} == amiss(await head_of(open_))
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ("# HELP x\nrelayd_connections 1\n", "/metrics"),
+        ('{"alive":false}', "/livez"),
+        ('{"ready":false}', "/readyz"),
+        ('{"rejected":[]}', "/rejected"),
+    ],
+)
+async def test_each_inner_path_is_known_by_what_it_says(body: str, path: str) -> None:
+    """Also where a relay is unwell; what merely speaks of relayd is none."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=body if request.path == path else "see relayd_connections", status=503)
+
+    async with before(answer) as visit:
+        findings = list(await inner_of(visit))
+    assert [("bad", f"{path} is open to all")] == [(one.mark.value, one.found) for one in findings]
+
+
 async def test_closed_walls_are_well() -> None:
     """What refuses all shows nothing; whether it would let a foreign page in can't be told."""
     async with before(closed) as shut:
