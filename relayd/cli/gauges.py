@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from relayd.telemetry.catalogue import OTHER
 from relayd.telemetry.figures import Figures
+from relayd.telemetry.labels import OTHER
 from relayd.telemetry.redaction import escape
 
 __all__ = ["Seat", "line", "screen"]

@@ -178,7 +178,7 @@ async def test_an_ingest_that_all_can_reach_is_named(daemon: PrivateRelay, tmp_p
     assert "keep it inside" in found(findings, "inner paths").mend
 
 
-@pytest.mark.parametrize(("token", "words"), [("nonsense", "not valid"), ("stranger", "whose project")])
+@pytest.mark.parametrize(("token", "words"), [("nonsense", "not valid"), ("stranger", "see this project")])
 async def test_a_token_that_does_not_open_is_told_from_a_broken_way(
     patient: Patient, tmp_path: Path, token: str, words: str
 ) -> None:
