@@ -132,6 +132,7 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
     health.add("keys", published.trouble)
     health.add("memory", headroom.trouble)
     metrics.pull(catalogue.MEMORY_SHORT.name, headroom.gauge)
+    metrics.pull(catalogue.READY.name, lambda: float(health.ready()[0]))
     metrics.pull(catalogue.JWKS_AGE.name, published.age)
     if isinstance(presence, Shared):
         health.note("presence", lambda: presence.trouble)

@@ -52,6 +52,10 @@ class Observer(Protocol):
         """A viewer that was behind was sent a part of the past."""
         ...
 
+    def fell_behind(self, transport: str) -> None:
+        """A viewer took more slowly than was written, and will be caught up."""
+        ...
+
     def admitted(self, transport: str, seconds: float) -> None:
         """A viewer came in."""
         ...

@@ -158,7 +158,11 @@ class Session:
     async def _catch_up(self) -> None:
         try:
             with self.net():
+                slow = not self._starts and self.wire.buffered() > 0
                 await drained(self.wire, self.engine.limits.stuck_seconds)
+                if slow:
+                    # Not before: one that is gone, or takes nothing more, has an ending instead.
+                    self.engine.observer.fell_behind(self.encoding.transport)
                 if not self._starts:
                     # A whole group may have fallen behind at once; who has just been admitted has waited before.
                     await self.engine.turnstile.enter()

@@ -48,6 +48,7 @@ __all__ = [
     "EPOCH_CHANGES",
     "EVENT_LOOP_LAG",
     "FAILURES",
+    "FELL_BEHIND",
     "FLUSH_INTERVAL",
     "GAPS",
     "HANDSHAKE_DURATION",
@@ -61,6 +62,7 @@ __all__ = [
     "MEMORY_SHORT",
     "PROJECTS",
     "PURGED",
+    "READY",
     "RECONNECTS",
     "REDACTIONS",
     "REDIS_UP",
@@ -173,6 +175,11 @@ DELIVERY_LATENCY = _histogram(
 )
 REPLAY_EVENTS = _counter("relayd_replay_events_total", "Past messages sent to viewers that were behind.", TRANSPORT)
 REPLAY_BYTES = _counter("relayd_replay_bytes_total", "Bytes of the past sent to viewers that were behind.", TRANSPORT)
+FELL_BEHIND = _counter(
+    "relayd_fell_behind_total",
+    "Times that a viewer took more slowly than was written, and was caught up; who takes nothing ends as `stuck`.",
+    TRANSPORT,
+)
 GAPS = _counter("relayd_gaps_total", "Times a viewer was told that its past is not whole.", "cause", GAP_CAUSES)
 FLUSH_INTERVAL = _pulled("relayd_flush_interval_seconds", "Least time between two frames of a group; grows under load.")
 
@@ -238,6 +245,7 @@ JOURNAL_REPLACED = _counter(
 JOURNAL_COMMIT = _histogram("relayd_journal_commit_seconds", "Duration of a transaction.", COMMIT_BUCKETS)
 JOURNAL_EVENTS = _counter("relayd_journal_events_total", "Events written to the journal.")
 PURGED = _counter("relayd_purged_events_total", "Events that were removed for good.")
+READY = _pulled("relayd_ready", "1 while `/readyz` says that viewers should come, else 0.")
 PROJECTS = _pulled("relayd_projects", "Projects in memory.", "status", STATUSES)
 TIMELINE_BYTES = _pulled("relayd_timeline_bytes", "Encoded events held in memory.")
 EVENT_LOOP_LAG = _histogram("relayd_event_loop_lag_seconds", "How late the event loop ran a timer.", LAG_BUCKETS)
@@ -245,55 +253,5 @@ TASKS = _pulled("relayd_tasks", "Tasks of the event loop: they come and go with 
 FAILURES = _counter("relayd_failures_total", "Faults of the relay's own; each has an incident id in the log.")
 BUILD_INFO = _pulled("relayd_build_info", "Always 1; the label is the version that runs.", "version")
 
-CATALOGUE: tuple[Metric, ...] = (
-    BROKER_MESSAGES,
-    BROKER_BYTES,
-    REJECTED,
-    REDACTIONS,
-    DEDUPLICATED,
-    BROKER_CONNECTED,
-    CONSUMED_OFFSET,
-    HEAD_OFFSET,
-    STREAM_LAG,
-    CONSUMER_UP,
-    LAST_DELIVERY,
-    RECONNECTS,
-    CANARY_ROUNDTRIP,
-    CANARY_LAST_SUCCESS,
-    CANARY_MISSED,
-    EPOCH_CHANGES,
-    TRUNCATIONS,
-    DELIVERIES,
-    DELIVERY_BYTES,
-    DELIVERY_LATENCY,
-    REPLAY_EVENTS,
-    REPLAY_BYTES,
-    GAPS,
-    FLUSH_INTERVAL,
-    CONNECTIONS,
-    HANDSHAKE_DURATION,
-    CONNECTIONS_REJECTED,
-    DISCONNECTS,
-    RIGHTS_REQUESTS,
-    RIGHTS_SECONDS,
-    WITHDRAWN,
-    LIMITS_MET,
-    MEMORY_SHORT,
-    AUTH_FAILURES,
-    JWKS_AGE,
-    REVOCATIONS,
-    REDIS_UP,
-    JOURNAL_ERRORS,
-    JOURNAL_ATTACHED,
-    JOURNAL_REPLACED,
-    JOURNAL_COMMIT,
-    JOURNAL_EVENTS,
-    PURGED,
-    PROJECTS,
-    TIMELINE_BYTES,
-    EVENT_LOOP_LAG,
-    TASKS,
-    FAILURES,
-    BUILD_INFO,
-)
-"""All of them, in the order in which docs/metrics.md lists them."""
+CATALOGUE: tuple[Metric, ...] = tuple(metric for metric in vars().copy().values() if isinstance(metric, Metric))
+"""All of them, in the order in which they stand here and docs/metrics.md lists them."""

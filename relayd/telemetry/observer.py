@@ -79,6 +79,10 @@ class TelemetryObserver:
         self._metrics.add(catalogue.REPLAY_EVENTS, events, transport)
         self._metrics.add(catalogue.REPLAY_BYTES, nbytes, transport)
 
+    def fell_behind(self, transport: str) -> None:
+        """Count it."""
+        self._metrics.add(catalogue.FELL_BEHIND, 1, transport)
+
     def admitted(self, transport: str, seconds: float) -> None:
         """Take the handshake's duration."""
         self._metrics.observe(catalogue.HANDSHAKE_DURATION, seconds, transport)

@@ -114,6 +114,10 @@ class RecordingObserver:
         """Remember it."""
         self.told.append(("replayed", (transport, events, nbytes)))
 
+    def fell_behind(self, transport: str) -> None:
+        """Remember it."""
+        self.told.append(("fell_behind", transport))
+
     def admitted(self, transport: str, seconds: float) -> None:
         """Remember it."""
         self.told.append(("admitted", (transport, seconds)))

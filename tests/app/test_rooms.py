@@ -56,9 +56,11 @@ async def test_readiness_names_what_is_wrong(tmp_path: Path) -> None:
     """The source that is not read, the journal that can't be written, the drain."""
     async with inside(tmp_path) as relay:
         await relay.until(lambda: relay.rooms.health.ready()[0])
+        assert b"\nrelayd_ready 1.0\n" in relay.rooms.metrics.render()[0]
         relay.rooms.journaling.trouble.tell(JournalError("full"), "the disk is full")
         relay.rooms.admission.draining = True
         assert (False, {"journal": "the disk is full", "drain": "this relay is draining"}) == relay.rooms.health.ready()
+        assert b"\nrelayd_ready 0.0\n" in relay.rooms.metrics.render()[0]
 
 
 async def test_a_source_that_stalls_keeps_viewers_away_and_a_late_canary_does_not(tmp_path: Path) -> None:

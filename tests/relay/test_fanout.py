@@ -66,9 +66,11 @@ async def test_a_full_buffer_makes_one_viewer_leave_and_costs_the_others_nothing
     await settle()
     assert_hears(slow)
     slow.wire.take()
+    assert [] == relay.observer.of("fell_behind")
     await settle()
     assert_hears(slow, "b", "c")
     assert slow.subscription.live
+    assert ["fake"] == relay.observer.of("fell_behind")
     relay.says("d")
     assert_hears(slow, "d")
     assert slow.wire.sent[-1] is quick.wire.sent[-1]

@@ -106,6 +106,29 @@ async def test_a_refusal_behind_the_door_is_an_ending(relay: Relay) -> None:
     assert "try again" == viewer.session.ended.result().sentence
 
 
+async def test_who_is_gone_or_takes_nothing_has_an_ending_and_was_not_merely_slow(relay: Relay) -> None:
+    """What is counted as slow is what was caught up."""
+    gone, stuck = await relay.watches(), await relay.watches()
+    gone.wire.fill()
+    stuck.wire.fill()
+    relay.says("a")
+    gone.wire.leave()
+    await asyncio.sleep(relay.engine.limits.stuck_seconds + 1)
+    assert_leaves(gone, Disconnect.NORMAL)
+    assert_leaves(stuck, Disconnect.STUCK)
+    assert [] == relay.observer.of("fell_behind")
+
+
+async def test_who_chooses_anew_was_not_slow(relay: Relay) -> None:
+    """It left its group of its own will, and its socket had taken everything."""
+    viewer = await relay.watches()
+    relay.says("a")
+    viewer.session.select(viewer.subscription, ERRORS)
+    await settle()
+    assert viewer.subscription.live
+    assert [] == relay.observer.of("fell_behind")
+
+
 # -- tokens that expire -----------------------------------------------------------------------------------------------
 
 

@@ -109,6 +109,15 @@ def test_what_is_replayed_is_counted_apart(told: Told) -> None:
     assert told.value("relayd_deliveries_total", transport="sse") == 0
 
 
+def test_a_viewer_that_was_too_slow_is_counted(told: Told) -> None:
+    """By transport, and no line: a slow network would make a flood of them."""
+    told.observer.fell_behind("sse")
+    told.observer.fell_behind("carrier pigeon")
+    assert told.value("relayd_fell_behind_total", transport="sse") == 1
+    assert told.value("relayd_fell_behind_total", transport="other") == 1
+    assert told.lines() == []
+
+
 def test_an_admission_has_a_duration(told: Told) -> None:
     """And no line above debug: the connection's one line comes at its end."""
     told.observer.admitted("websocket", 0.004)

@@ -93,6 +93,7 @@ def test_an_observer_remembers_everything_in_order() -> None:
     observer.rejected(rejected)
     observer.flushed("fake", viewers=1, events=2, nbytes=3, oldest_age=0.5)
     observer.replayed("fake", events=2, nbytes=3)
+    observer.fell_behind("fake")
     observer.admitted("fake", 0.5)
     observer.refused("fake", Disconnect.FORBIDDEN, "forbidden")
     observer.disconnected({"user": "ada"}, Disconnect.NORMAL)
@@ -110,6 +111,7 @@ def test_an_observer_remembers_everything_in_order() -> None:
         ("rejected", rejected),
         ("flushed", ("fake", 1, 2, 3, 0.5)),
         ("replayed", ("fake", 2, 3)),
+        ("fell_behind", "fake"),
         ("admitted", ("fake", 0.5)),
         ("refused", ("fake", Disconnect.FORBIDDEN, "forbidden")),
         ("disconnected", ({"user": "ada"}, Disconnect.NORMAL)),
