@@ -67,6 +67,14 @@ def test_rules_name_only_what_is_exported() -> None:
     assert set() == names - exported() - recorded - {"up"}
 
 
+def test_the_runbook_names_only_what_is_exported() -> None:
+    """Somebody at night would type a name that finds nothing."""
+    runbook = (FOLDER / "runbook.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`(relayd_\w+)", runbook))
+    assert "relayd_event_loop_lag_seconds" in names
+    assert set() == names - {metric.name for metric in CATALOGUE}
+
+
 def test_rules_match_only_label_values_that_exist() -> None:
     """A reason that was renamed would silence its alert."""
     known = {metric.name: metric for metric in CATALOGUE}
