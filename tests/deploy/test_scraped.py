@@ -86,7 +86,7 @@ async def watched(amqp: str, redis: PrivateRedis, folder: Path) -> Seen:
     async with Issuer(pair("a").jwk()) as issuer:
         tables: Tables = {
             "auth.jwks": {"url": issuer.url},
-            "limits": {"max_backlog": 300},
+            "limits": {"max_backlog": 600},
             "presence": {"use": "redis"},
             "presence.redis": {"url": redis.url, "prefix": f"test-{secrets.token_hex(4)}:", "patience_seconds": 5.0},
             "sources.rabbitmq": {"canary_seconds": 1},
@@ -126,14 +126,15 @@ async def busy(relay: PrivateRelay, amqp: str, folder: Path) -> AsyncIterator[No
 
 async def slowly_read(relay: PrivateRelay, amqp: str) -> None:
     """Publish more to a project than the socket of its viewer takes, and read on when it is too late."""
+    body = json.dumps([log(LOUD, "x" * 1_500)] * BODY).encode()
     before = relay.metric(LINES)
     async with watch(relay, LOUD, narrow=True) as viewer:
         await viewer.frame()
         async with Publisher(RabbitSettings.model_validate({"url": amqp})) as publisher:
-            for _ in range(TIMES):
-                body = [log(LOUD, "x" * 1_500)] * BODY
-                await publisher.publish(LOUD, "workflow_log", json.dumps(body).encode())
-        await asyncio.to_thread(relay.wait_for_metric, LINES, before + TIMES * BODY)
+            for published in range(BODY, TIMES * BODY + 1, BODY):
+                await publisher.publish(LOUD, "workflow_log", body)
+                # One after the other: all at once would be too far behind before anything is written to the socket.
+                await asyncio.to_thread(relay.wait_for_metric, LINES, before + published)
         while (await viewer.hears("connection_established"))["replay"] != "gap":
             pass
 
