@@ -47,6 +47,7 @@ AT_REST = {
     "Handshake budget: how fast does it burn?",
     "How far behind the log is each relay?",
     "What waits in the log?",
+    "Limits that are met",
     "Why was reading begun anew?",
     "Canaries that are missing",
     "Breaks of the log",
@@ -87,6 +88,7 @@ async def watched(amqp: str, redis: PrivateRedis, folder: Path) -> Seen:
         tables: Tables = {
             "auth.jwks": {"url": issuer.url},
             "limits": {"max_backlog": 600},
+            "server": {"max_memory_mib": 4_096},
             "presence": {"use": "redis"},
             "presence.redis": {"url": redis.url, "prefix": f"test-{secrets.token_hex(4)}:", "patience_seconds": 5.0},
             "sources.rabbitmq": {"canary_seconds": 1},

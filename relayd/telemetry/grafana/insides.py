@@ -27,6 +27,13 @@ REFUSED = Row(
             bad=5,
         ),
         Panel(
+            title="Limits that are met",
+            advice="docs/operate.md lists them. See who it is (`limit_met` in the log) before you raise one.",
+            queries=(per_second(catalogue.LIMITS_MET, "reason"),),
+            unit="cps",
+            runbook="RelaydLimitRefusals",
+        ),
+        Panel(
             title="Gaps that viewers are told",
             advice="`below_floor`: away longer than is kept; `lagged`: too slow; `recreated`, `truncated`: the stream.",
             queries=(per_second(catalogue.GAPS, "cause"),),
