@@ -20,6 +20,8 @@ class Viewer(Struct, frozen=True, kw_only=True):
     teams: frozenset[str] = frozenset()
     projects: frozenset[str] = frozenset()
     """Project ids granted by the token; `*` means all."""
+    scopes: frozenset[str] = frozenset()
+    """What the token was issued for (RFC 8693 4.2)."""
     worker: bool = False
     """May publish events."""
 

@@ -1,7 +1,7 @@
 """The built-in answers to "may this viewer see that project?"; one that grants is enough."""
 
 from relayd.core.access import Decision, Question
-from relayd.identity.settings import ClaimsSettings, OwnershipSettings
+from relayd.identity.settings import PLACE, ClaimsSettings, OwnershipSettings
 
 __all__ = ["ClaimsAuthorizer", "OwnershipAuthorizer"]
 
@@ -15,16 +15,18 @@ class ClaimsAuthorizer:
     name = "claims"
 
     def __init__(self, settings: ClaimsSettings) -> None:
-        """Keep which roles see everything."""
+        """Keep which roles see everything, and what scopes open."""
         self._roles = frozenset(settings.admin_roles)
+        self._scopes = settings.scopes
 
     async def decide(self, question: Question) -> Decision:
-        """Grant by an admin role, by `*` and by the project's id; never UNKNOWN, because the token is all there is."""
-        viewer = question.viewer
+        """Grant by admin role, `*`, the project's id and scope; never UNKNOWN, because the token is all there is."""
+        viewer, project_id = question.viewer, question.project.project_id
         granted = (
-            question.project.project_id in viewer.projects
+            project_id in viewer.projects
             or ALL_PROJECTS in viewer.projects
             or not self._roles.isdisjoint(viewer.roles)
+            or any(scope.replace(PLACE, project_id) in viewer.scopes for scope in self._scopes)
         )
         return Decision.GRANTED if granted else Decision.DENIED
 

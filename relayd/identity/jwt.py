@@ -199,6 +199,7 @@ def issue(key: Key, viewer: Viewer, *, now: float, audience: str = "", issuer: s
         "roles": sorted(viewer.roles),
         "teams": sorted(viewer.teams),
         "projects": sorted(viewer.projects),
+        "scope": " ".join(sorted(viewer.scopes)),
         "worker": viewer.worker,
         "aud": audience,
         "iss": issuer,
@@ -232,6 +233,7 @@ def _viewer(claims: Claims, expires: int) -> Viewer:
         roles=roles,
         teams=_names(claims, "teams", "team"),
         projects=_names(claims, "projects", "project"),
+        scopes=_scopes(claims.get("scope")) | _scopes(claims.get("scp")),
         worker=bool(worker) or "worker" in roles,
     )
 
@@ -245,6 +247,17 @@ def _names(claims: Claims, plural: str, singular: str) -> frozenset[str]:
         raise AuthFailed("claims")
     one = claims.get(singular)
     return frozenset(_name(value) for value in [*many, *([] if one is None else [one])])
+
+
+def _scopes(value: object) -> frozenset[str]:
+    """Return the scopes in a text with spaces between them (RFC 8693 4.2), or in a list, as some issuers write them."""
+    if value is None:
+        return frozenset()
+    if isinstance(value, str):
+        value = value.split()
+    if not isinstance(value, list):
+        raise AuthFailed("claims")
+    return frozenset(map(_name, value))
 
 
 def _name(value: object) -> str:

@@ -27,6 +27,11 @@ class ClaimsSettings(BaseModel):
     admin_roles: tuple[str, ...] = Field(
         default=("admin",), description="Roles in a token that see all projects; empty: none does."
     )
+    scopes: tuple[str, ...] = Field(
+        default=(),
+        description='Scopes in a token (`scope` or `scp`) that open a project, like "swarm:{project_id}:read", with '
+        "its name where `{project_id}` stands; one without it opens all.",
+    )
 
 
 class OwnershipSettings(BaseModel):

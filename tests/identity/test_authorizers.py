@@ -47,6 +47,23 @@ async def test_what_the_token_grants(who: Viewer, decision: Decision) -> None:
     assert decision is await CLAIMS.decide(may(who, facts(owner="ada")))
 
 
+@pytest.mark.parametrize(
+    ("scopes", "decision"),
+    [
+        ({"swarm:p-1:read"}, Decision.GRANTED),
+        ({"swarm:read", "openid"}, Decision.GRANTED),
+        ({"swarm:p-2:read", "swarm:{project_id}:read", "p-1"}, Decision.DENIED),
+        (set(), Decision.DENIED),
+    ],
+)
+async def test_what_scopes_open(scopes: set[str], decision: Decision) -> None:
+    """A project whose name stands in it, or all; none unless an operator says which."""
+    claims = ClaimsAuthorizer(ClaimsSettings(scopes=("swarm:{project_id}:read", "swarm:read")))
+    who = Viewer(user="ada", expires_at=0.0, scopes=frozenset(scopes))
+    assert decision is await claims.decide(may(who, facts()))
+    assert Decision.DENIED is await CLAIMS.decide(may(who, facts()))
+
+
 async def test_other_names_for_admins() -> None:
     """An operator may call them as the issuer does, or have none."""
     ops = ClaimsAuthorizer(ClaimsSettings(admin_roles=("ops",)))

@@ -45,6 +45,25 @@ def test_who_may_publish(claims: dict[str, object], worker: bool) -> None:
     assert worker is VERIFIER.verify(token(**claims), NOW).worker
 
 
+@pytest.mark.parametrize(
+    ("claims", "scopes"),
+    [
+        ({"scope": "openid  swarm:read"}, {"openid", "swarm:read"}),
+        ({"scope": ["openid"], "scp": "swarm:read"}, {"openid", "swarm:read"}),
+        ({"scope": ""}, set()),
+    ],
+)
+def test_scopes_as_issuers_write_them(claims: dict[str, object], scopes: set[str]) -> None:
+    """One text with spaces (RFC 8693 4.2), or a list, under either name."""
+    assert scopes == VERIFIER.verify(token(**claims), NOW).scopes
+
+
+@pytest.mark.parametrize("scope", [5, {"a": 1}, [1], ["a\nb"]])
+def test_scopes_that_are_none(scope: object) -> None:
+    """What can't be read grants nothing else either."""
+    assert "claims" == refusal(token(scope=scope))
+
+
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
 def test_a_pair_of_keys(algorithm: str) -> None:
     """The issuer signs with the private key, the relay knows the public one; a private one also checks."""
