@@ -17,12 +17,12 @@ from relayd.journal.lock import Lock
 from tests.doctor.patient import Patient, amiss, found
 from tests.harness.disk import SmallDisk
 from tests.harness.follower import until
-from tests.harness.process import free_port
 from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.redis import PrivateRedis
 from tests.harness.settled import Tables
 
-NOBODY = free_port()
+NOBODY = 1
+"""A port at which nobody listens; the same in each process of a run, because it stands in the names of tests."""
 
 
 async def test_a_healthy_relay_is_well(patient: Patient, rabbitmq: PrivateRabbit, tmp_path: Path) -> None:
