@@ -1,19 +1,18 @@
 """`relayd purge`: remove an event or a project for good, over the admin listener."""
 
-import asyncio
-from http import HTTPStatus
 from typing import Annotated
 
 import typer
 
-from relayd.cli.exits import CommandFailed, Exit, of_refusal, unreachable
+from relayd.cli import listener
+from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.options import AdminUrls
-from relayd.client.http import Admin, Purged, Refused, Unreachable
 from relayd.telemetry.redaction import escape
 
 __all__ = ["purge"]
 
-ADMIN = ["http://127.0.0.1:8001"]
+ADMIN = [listener.ADMIN]
+ABSENT = "is no admin listener of a relay that can purge"
 
 
 def purge(
@@ -43,25 +42,12 @@ def tried(url: str, what: dict[str, str], *, name: bool) -> CommandFailed | None
     """Have one relay remove it and print what it says; return how that failed, None if it did not."""
     at = f"{url}: " if name else ""
     try:
-        purged = asyncio.run(ask(url, what))
+        purged = listener.run(
+            url, lambda there: there.purge(what), absent="is no admin listener of a relay that can purge"
+        )
     except CommandFailed as failed:
         return CommandFailed(failed.status, f"{at}{failed}")
     typer.echo(f"{at}removed {purged.events:,} event{'' if purged.events == 1 else 's'}")
     for note in purged.notes:
         typer.echo(f"{at}{escape(note)}", err=True)
     return None
-
-
-async def ask(url: str, what: dict[str, str]) -> Purged:
-    """Return what the listener answers; raises CommandFailed."""
-    try:
-        async with Admin(url) as listener:
-            return await listener.purge(what)
-    except ValueError as error:
-        raise CommandFailed(Exit.USAGE, str(error)) from error
-    except Refused as refused:
-        if refused.status == HTTPStatus.NOT_FOUND and not refused.code:
-            raise CommandFailed(Exit.UNAVAILABLE, f"{url} is no admin listener of a relay that can purge") from refused
-        raise of_refusal(refused) from refused
-    except Unreachable as error:
-        raise unreachable(error) from error
