@@ -18,7 +18,7 @@ SHELL := bash
 # -qq: what a machine's own pip configuration makes pip warn about is no concern of this project; errors still show.
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
 
-.PHONY: help run test check docs long faults bench deb lock sbom clean
+.PHONY: help run test check docs long faults bench site deb lock sbom clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-8s%s\n' "$$name" "$$text"; done
@@ -50,6 +50,9 @@ faults: install-missing $(VENV)/dev.stamp ## Every fault, and long random course
 bench: $(VENV)/bench.stamp ## Measure it beside the limit and its peers (BENCH="--quick --rows delivery"; see --help)
 	@scripts/install-bench
 	$(VENV)/bin/python -m benchmarks $(BENCH) </dev/null
+
+site: $(VENV)/dev.stamp ## Build the documentation as a site, in build/site/
+	$(VENV)/bin/python scripts/site
 
 deb: ## Build dist/relayd_….deb, for Debian's Python (see docs/install.md)
 	scripts/deb
