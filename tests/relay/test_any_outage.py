@@ -270,7 +270,8 @@ async def heals(world: World) -> None:
     """Let the journal be tried; it comes back as soon as it can be written, and not before."""
     relay, log = world.relay, world.relay.log
     before = log.loose
-    news = log.head is not None or relay.keeper.position is not None
+    # With the file goes the position; a log made anew, of which nothing was read, leaves nothing to write then.
+    news = log.head is not None or (relay.keeper.position is not None and relay.trouble.damage is None)
     healed = await relay.mender._tried(after=0)
     assert healed or world.journal.full is not None
     assert log.loose == (not healed)
