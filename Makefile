@@ -28,7 +28,7 @@ run: $(VENV)/run.stamp ## Start relayd with a demo swarm
 	exec $(VENV)/bin/relayd serve --config $(CONFIG)
 
 test: install-missing check ## Everything that must hold before a commit: programs, checks, tests with coverage
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(PYTEST) </dev/null
+	$(VENV)/bin/python -m pytest -n 4 --dist loadfile --cov --cov-report=term $(PYTEST) </dev/null
 
 check: $(VENV)/dev.stamp ## Lint, format, types, floors, generated docs, known holes
 	$(VENV)/bin/ruff check
