@@ -132,7 +132,7 @@ async def test_no_line_shows_a_ticket(relay: PrivateRelay) -> None:
         async with raw(relay) as socket:
             socket.send(f"{broken}\r\n".encode())
             assert (await socket.rest()).startswith("HTTP/1.0 400 ")
-    assert 2 <= relay.log.count("Error handling request")
+    assert "connection_refused" in relay.log
     # Behind the mark that each one begins with.
     assert ticket[4:16] not in relay.log
     assert ticket[-12:] not in relay.log

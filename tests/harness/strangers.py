@@ -8,5 +8,6 @@ NUMBERS = itertools.count(1)
 
 
 def stranger() -> dict[str, str]:
-    """Return headers as a trusted proxy adds them, that name an address which nobody had before."""
-    return {"X-Forwarded-For": f"2001:db8::{next(NUMBERS):x}"}
+    """Return headers as a trusted proxy adds them, that name a network (a /64) which nobody had before."""
+    high, low = divmod(next(NUMBERS), 1 << 16)
+    return {"X-Forwarded-For": f"2001:db8:{high:x}:{low:x}::1"}

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import hmac
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +96,14 @@ async def test_nobody_there_is_no_answer() -> None:
 async def test_a_connection_is_used_again() -> None:
     """Thousands of questions must not cost as many handshakes."""
     ports: set[object] = set()
+    over = asyncio.Event()
 
     async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ports.add(writer.get_extra_info("peername"))
-        while await reader.readuntil(b"\r\n\r\n"):
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        with suppress(asyncio.IncompleteReadError), closing(writer):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        over.set()
 
     server = await asyncio.start_server(note, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -108,6 +111,7 @@ async def test_a_connection_is_used_again() -> None:
         for _ in range(5):
             assert Outcome.GRANTED is (await product.ask("p-1", TOKEN)).outcome
     server.close()
+    await over.wait()
     assert 1 == len(ports)
 
 
