@@ -5,14 +5,18 @@ The groups are those of the Autobahn test suite, of which nothing is needed here
 that came back, and how it ended.  Where this server goes another way than others may expect, the case is in DEVIATIONS.
 """
 
+import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.harness.daemon import PrivateRelay
-from tests.harness.raw import RawSocket, masked, upgraded
+from tests.harness.raw import SECONDS, UPGRADE, masked
 
 TEXT, BINARY, CLOSE, PING, PONG, MORE = 0x81, 0x82, 0x88, 0x89, 0x8A, 0x80
 """First bytes of whole frames; MORE is the last of several."""
@@ -20,6 +24,7 @@ TEXT, BINARY, CLOSE, PING, PONG, MORE = 0x81, 0x82, 0x88, 0x89, 0x8A, 0x80
 LIMIT = 64 * 1024
 SAYS_PING, HEARS_PONG = masked(TEXT, b"ping"), (1, b"pong")
 FAREWELL = b"\x03\xe8"
+BEAT = (9, b"")
 
 Sent = bytes
 Case = tuple[str, Sent, list[tuple[int, bytes]], int]
@@ -197,30 +202,51 @@ SMALL = 300
 
 async def told(relay: PrivateRelay, user: str, pieces: list[bytes]) -> tuple[list[tuple[int, bytes]], int]:
     """Return what comes back before the close frame, and its code, once all was said and a farewell behind it."""
-    async with upgraded(relay, f"/ws/admin/agent-swarm/rfc?token={relay.token(user)}") as socket:
-        assert 1 == (await socket.frame())[0]
-        for piece in [*pieces, masked(CLOSE, FAREWELL)]:
-            socket.send(piece)
-            # One write a piece: what is small leaves at once (TCP_NODELAY), what is large waits for room.  The server
-            # may have hung up by then; what it said before is there to be read.
-            with suppress(ConnectionError):
-                await socket.writer.drain()
-        heard: list[tuple[int, bytes]] = []
-        while (frame := await socket.frame())[0] != 8:
-            heard.append(frame)
-        return await closed(socket, heard, frame[1])
-
-
-async def closed(
-    socket: RawSocket, heard: list[tuple[int, bytes]], farewell: bytes
-) -> tuple[list[tuple[int, bytes]], int]:
-    """Return what was heard and the code of the last frame, which nothing may follow but the end."""
-    code = int.from_bytes(farewell[:2])
-    farewell[2:].decode()
+    path = f"/ws/admin/agent-swarm/rfc?token={relay.token(user)}"
+    (opcode, _), *frames = await asyncio.to_thread(conversation, relay, path, [*pieces, masked(CLOSE, FAREWELL)])
+    assert 1 == opcode
+    # A sign of life is due to everybody from time to time, whatever they say.
+    frames = [frame for frame in frames if frame != BEAT]
+    ends = [opcode for opcode, _ in frames].index(8)
+    code = int.from_bytes(frames[ends][1][:2])
+    frames[ends][1][2:].decode()
     if code == 1000:
         # Both have said goodbye, and the server is the one who hangs up (RFC 6455 7.1.1).
-        assert "" == await socket.rest()
-    return heard, code
+        assert [] == frames[ends + 1 :]
+    return frames[:ends], code
+
+
+def conversation(relay: PrivateRelay, path: str, pieces: list[bytes]) -> list[tuple[int, bytes]]:
+    """
+    Say the pieces behind the greeting and return all frames up to the farewell, or to the end where both have said it.
+
+    On a plain socket: what came is there to be read, although the server has hung up while something was still said.
+    """
+    address = urlsplit(relay.url)
+    with socket.create_connection((address.hostname, address.port or 0), timeout=SECONDS) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(UPGRADE.format(path).encode())
+        with connection.makefile("rb") as reader:
+            while reader.readline().strip():
+                pass
+            frames = [frame(reader)]
+            with suppress(ConnectionError):
+                for piece in pieces:
+                    connection.sendall(piece)
+            with suppress(ConnectionError, EOFError):
+                while frames[-1][0] != 8 or frames[-1][1][:2] == FAREWELL:
+                    frames.append(frame(reader))
+            return frames
+
+
+def frame(reader: BinaryIO) -> tuple[int, bytes]:
+    """Return opcode and payload of the next frame (RFC 6455 5.2); raises EOFError where there is none."""
+    if len(head := reader.read(2)) < 2:
+        raise EOFError
+    first, size = head
+    if size >= 126:
+        size = int.from_bytes(reader.read(2 if size == 126 else 8))
+    return first & 0x0F, reader.read(size)
 
 
 def heard(frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tests.harness.settled import Addresses
 
-__all__ = ["UPGRADE", "RawSocket", "masked", "raw", "upgraded"]
+__all__ = ["SECONDS", "UPGRADE", "RawSocket", "masked", "raw", "upgraded"]
 
 UPGRADE = (
     "GET {} HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
