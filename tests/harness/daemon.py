@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -28,6 +29,10 @@ __all__ = ["PrivateRelay"]
 PAUSE = 0.03
 START_SECONDS = 60
 """A busy machine may take ten times the usual two seconds."""
+
+
+TOKEN = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}")
+"""A signed token, whosever it is: after every test with a relay everything that the relay wrote is searched for one."""
 
 
 class PrivateRelay(Whole, Addresses):
@@ -134,10 +139,13 @@ class PrivateRelay(Whole, Addresses):
         await asyncio.to_thread(self.restart)
 
     def close(self) -> None:
-        """End it and its folder."""
+        """End it and its folder; raises AssertionError when a token stands in anything that it wrote."""
         self.kill()
+        written = [path for path in (self.process.printed, *self.folder.rglob("*")) if path.is_file()]
+        telling = [path.name for path in written if TOKEN.search(path.read_bytes())]
         if not self._kept:
             shutil.rmtree(self.folder, ignore_errors=True)
+        assert [] == telling, f"a token stands in {telling}"
 
     def configure(self, overrides: Tables) -> None:
         """Write its configuration anew, with these tables on top; it takes effect by `hup` or `restart`."""
