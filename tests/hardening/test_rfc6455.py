@@ -203,10 +203,10 @@ SMALL = 300
 async def told(relay: PrivateRelay, user: str, pieces: list[bytes]) -> tuple[list[tuple[int, bytes]], int]:
     """Return what comes back before the close frame, and its code, once all was said and a farewell behind it."""
     path = f"/ws/admin/agent-swarm/rfc?token={relay.token(user)}"
-    (opcode, _), *frames = await asyncio.to_thread(conversation, relay, path, [*pieces, masked(CLOSE, FAREWELL)])
-    assert 1 == opcode
+    came = await asyncio.to_thread(conversation, relay, path, [*pieces, masked(CLOSE, FAREWELL)])
     # A sign of life is due to everybody from time to time, whatever they say.
-    frames = [frame for frame in frames if frame != BEAT]
+    (opcode, _), *frames = [frame for frame in came if frame != BEAT]
+    assert 1 == opcode
     ends = [opcode for opcode, _ in frames].index(8)
     code = int.from_bytes(frames[ends][1][:2])
     frames[ends][1][2:].decode()
