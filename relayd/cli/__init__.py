@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(usage(error), Exit.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - one of the five nets: a person gets a sentence, whatever broke
+    except Exception as error:  # noqa: BLE001 - the outermost net: a person gets a sentence, whatever broke
         return complain(incident(error), Exit.SOFTWARE)
     return status if isinstance(status, int) else Exit.OK
 

@@ -41,7 +41,11 @@ class Engine(Struct, kw_only=True):
         """Say whether a viewer may see a project: any authorizer grants, else one that can't tell holds a no back."""
         answer = Decision.DENIED
         for authorizer in self.authorizers:
-            decision = await authorizer.decide(question)
+            try:
+                decision = await authorizer.decide(question)
+            except Exception as error:  # noqa: BLE001  # the net for one question: an authorizer's fault is nobody's no
+                self.observer.failed("authorizer", error)
+                decision = Decision.UNKNOWN
             if decision is Decision.GRANTED:
                 # Those behind need not be asked: they may be slow, and have nothing to add.
                 return decision

@@ -65,11 +65,7 @@ async def ask_again(engine: Engine, subscription: Subscription, *, anew: bool) -
     if question.viewer.expires_at <= engine.clock.now():
         # It has its own end, and a time of grace in which a new token may come.
         return
-    try:
-        decision = await engine.decide(question)
-    except Exception as error:  # noqa: BLE001  # the net for one question: an authorizer's fault is nobody's no
-        engine.observer.failed("recheck", error)
-        decision = Decision.UNKNOWN
+    decision = await engine.decide(question)
     if subscription.follower.grant.question(subscription.project.facts).token != question.token:
         return
     if decision is Decision.GRANTED:

@@ -46,3 +46,17 @@ async def test_nobody_is_asked_behind_a_grant(relay: Relay) -> None:
     asked = question(relay)
     assert YES is await relay.engine.decide(asked)
     assert ([asked], []) == (yes.asked, slow.asked)
+
+
+async def test_an_authorizer_s_fault_is_no_answer(relay: Relay) -> None:
+    """It is told with an incident id, and whoever stands behind it may still grant: at the door as later."""
+
+    class Broken(FakeAuthorizer):
+        async def decide(self, question: Question) -> Decision:
+            raise RuntimeError(f"no answer to {question}")
+
+    relay.engine.authorizers = [Broken()]
+    assert UNKNOWN is await relay.engine.decide(question(relay))
+    assert ["authorizer"] == [what for what, _ in relay.observer.of("failed")]
+    relay.engine.authorizers = [Broken(), FakeAuthorizer()]
+    assert YES is await relay.engine.decide(question(relay))

@@ -176,7 +176,7 @@ async def test_an_authorizer_s_fault_is_nobody_s_no(asking: Relay) -> None:
     await asyncio.sleep(200)
     assert_stays(viewer)
     assert 3 <= len(asking.observer.of("failed"))
-    assert {"recheck"} == {what for what, _ in asking.observer.of("failed")}
+    assert {"authorizer"} == {what for what, _ in asking.observer.of("failed")}
     asking.engine.authorizers = [asking.authorizer]
     asking.authorizer.decisions["p"] = Decision.DENIED
     await asyncio.sleep(INTERVAL)
