@@ -9,7 +9,7 @@ from relayd.config.keys import Jwks
 from relayd.config.limits import Limits
 from relayd.config.mistakes import Mistakes
 from relayd.config.settings import Admin, Auth, Config, Journal, Server
-from relayd.config.values import is_loopback
+from relayd.core.addresses import is_loopback
 
 __all__ = ["check", "ticket_warning"]
 

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from relayd.config.table import Table
-from relayd.config.values import Algorithm, PublicAlgorithm, is_loopback
+from relayd.config.values import Algorithm, PublicAlgorithm
+from relayd.core.addresses import is_loopback
 
 __all__ = ["Jwks", "Key", "Tickets"]
 

@@ -9,6 +9,7 @@ from relayd.config.keys import Jwks, Key, Tickets
 from relayd.config.mistakes import Mistakes
 from relayd.config.overrides import credential
 from relayd.config.settings import Auth
+from relayd.files.guarded import read_guarded
 
 __all__ = ["HMAC_BYTES", "with_key_material"]
 
@@ -17,9 +18,6 @@ HMAC_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 TICKET_BYTES = 32
 """As many as the key has that is made of it."""
-
-READ_BY_OTHERS = 0o044
-WRITTEN_BY_OTHERS = 0o022
 
 
 def with_key_material(auth: Auth, environ: Mapping[str, str], mistakes: Mistakes) -> Auth:
@@ -89,16 +87,12 @@ def _whole(key: Key, name: str, mistakes: Mistakes) -> Key:
 
 
 def _read(path: Path, name: str, mistakes: Mistakes, *, secret: bool) -> str | None:
-    """Return the text of a file, None when it can't be read; a private key makes any file a secret."""
+    """Return the text of a file, None when it can't be read; notes what is wrong with its mode."""
     try:
-        mode = path.stat().st_mode
-        material = path.read_text(encoding="utf-8").rstrip("\r\n")
+        material, fault = read_guarded(path, secret=secret)
     except (OSError, UnicodeDecodeError) as error:
         mistakes.add(f"{name}.file", f"can't be read: {error}")
         return None
-    # A public key may be read by all, but whoever can write it can let anybody in.
-    if (secret or "PRIVATE KEY-----" in material) and mode & READ_BY_OTHERS:
-        mistakes.add(f"{name}.file", f"{path} is readable by others than its owner; run `chmod 600 {path}`")
-    elif mode & WRITTEN_BY_OTHERS:
-        mistakes.add(f"{name}.file", f"{path} can be written by others than its owner; run `chmod go-w {path}`")
+    if fault:
+        mistakes.add(f"{name}.file", fault)
     return material

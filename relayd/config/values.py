@@ -1,6 +1,6 @@
 """What single values of the configuration look like."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -15,19 +15,10 @@ __all__ = [
     "Port",
     "PublicAlgorithm",
     "SocketPath",
-    "is_loopback",
 ]
 
 UNIX_PATH_BYTES = 107
 """Longest path of a unix socket: `sun_path` holds 108 bytes with the ending zero."""
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether nobody but this machine can be there."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _origin(text: str) -> str:

@@ -4,14 +4,11 @@ What is held against an address: refusals make it wait longer for the next one, 
 Time is an argument, in seconds.  An IPv6 address stands for its network of 64 bits, all of which one customer has.
 """
 
-from ipaddress import AddressValueError, IPv6Address
-
+from relayd.core.addresses import network_of
 from relayd.core.allowance import Allowance
 from relayd.core.pacing import Pace
 
 __all__ = ["Patience"]
-
-NETWORK_BITS = 64
 
 
 class Patience:
@@ -59,14 +56,3 @@ class Patience:
         """Forget the refusals of an address; not its failed logins, for behind it may be others than who was let in."""
         if self._refused:
             self._refused.pop(network_of(address), None)
-
-
-def network_of(address: str) -> str:
-    """Return what stands for an address: an IPv6 one's network; anything else, also what is no address, itself."""
-    if ":" not in address:
-        return address
-    try:
-        bits = int(IPv6Address(address)) >> NETWORK_BITS
-    except AddressValueError:
-        return address
-    return f"{bits:x}::/{NETWORK_BITS}"

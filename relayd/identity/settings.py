@@ -1,10 +1,12 @@
 """What can be set for the built-in authorizers."""
 
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from relayd.core.addresses import is_loopback
+from relayd.files.guarded import read_guarded
 
 __all__ = ["PLACE", "ClaimsSettings", "HttpSettings", "OwnershipSettings"]
 
@@ -15,8 +17,6 @@ EXAMPLE = f"https://api.example/projects/{PLACE}/access"
 
 SECRET_BYTES = 32
 """Least bytes of a secret for HMAC-SHA256: as many as its hash has (RFC 2104 3)."""
-
-READ_BY_OTHERS = 0o044
 
 
 class ClaimsSettings(BaseModel):
@@ -121,7 +121,7 @@ class HttpSettings(BaseModel):
     def _hold_together(self) -> "HttpSettings":
         """Refuse what gives tokens away, and secrets that are too many or too short."""
         parts = urlsplit(self.url)
-        if parts.scheme != "https" and not self.insecure and not _is_loopback(parts.hostname or ""):
+        if parts.scheme != "https" and not self.insecure and not is_loopback(parts.hostname or ""):
             raise ValueError(
                 "url: must begin with https://: over http anybody on the way reads viewers' tokens and grants what he "
                 "likes; where the way is yours alone, set insecure = true"
@@ -142,20 +142,11 @@ class HttpSettings(BaseModel):
 def _read(path: str) -> bytes:
     """Return what stands in a file that only its owner can read; raises ValueError."""
     try:
-        mode = Path(path).stat().st_mode
-        secret = Path(path).read_bytes().rstrip(b"\r\n")
-    except OSError as error:
+        secret, fault = read_guarded(Path(path), secret=True)
+    except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"can't be read: {error}") from error
-    if mode & READ_BY_OTHERS:
-        raise ValueError(f"{path} is readable by others than its owner; run `chmod 600 {path}`")
+    if fault:
+        raise ValueError(fault)
     if not secret:
         raise ValueError(f"{path} is empty; put a secret of {SECRET_BYTES} bytes there")
-    return secret
-
-
-def _is_loopback(host: str) -> bool:
-    """Return whether nobody but this machine can be there."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return secret.encode()

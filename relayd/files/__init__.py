@@ -1,0 +1,1 @@
+"""Files that more than one room reads or writes in the same careful way."""
