@@ -23,6 +23,7 @@ __all__ = [
     "RejectedEvent",
     "RejectedPage",
     "Unreachable",
+    "listener_at",
     "post_events",
 ]
 
@@ -143,18 +144,20 @@ async def post_events(url: str, token: str | None, body: bytes, *, message_id: s
         return await publisher.post(body, message_id=message_id)
 
 
+def listener_at(url: str, timeout: ClientTimeout) -> tuple[str, ClientSession]:
+    """Return the base address and a session for `http://host:port` or `unix:/path/of/socket`; raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix" and parts.path:
+        return "http://localhost", ClientSession(connector=UnixConnector(parts.path), timeout=timeout)
+    return Address.parse(url).base, ClientSession(timeout=timeout)
+
+
 class Admin:
     """The admin listener of a relay, at `http://host:port` or `unix:/path/of/socket`; an async context manager."""
 
     def __init__(self, url: str) -> None:
         """Take its address; raises ValueError."""
-        parts = urlsplit(url)
-        if parts.scheme == "unix" and parts.path:
-            self._base = "http://localhost"
-            self._http = ClientSession(connector=UnixConnector(parts.path), timeout=TIMEOUT)
-        else:
-            self._base = Address.parse(url).base
-            self._http = ClientSession(timeout=TIMEOUT)
+        self._base, self._http = listener_at(url, TIMEOUT)
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,15 +2,13 @@
 
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import msgspec
-from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
+from aiohttp import ClientError, ClientTimeout
 from msgspec import Struct
 
-from relayd.client.address import Address
 from relayd.client.ending import why_unreachable
-from relayd.client.http import Unreachable
+from relayd.client.http import Unreachable, listener_at
 
 __all__ = ["Listener", "Said"]
 
@@ -43,14 +41,7 @@ class Listener:
     def __init__(self, url: str, *, seconds: float) -> None:
         """Take its address and the longest wait for an answer; raises ValueError."""
         self.url = url
-        timeout = ClientTimeout(total=seconds)
-        parts = urlsplit(url)
-        if parts.scheme == "unix" and parts.path:
-            self._base = "http://localhost"
-            self._http = ClientSession(connector=UnixConnector(parts.path), timeout=timeout)
-        else:
-            self._base = Address.parse(url).base
-            self._http = ClientSession(timeout=timeout)
+        self._base, self._http = listener_at(url, ClientTimeout(total=seconds))
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,12 +13,12 @@ __all__ = [
     "AuthFailed",
     "Authorizer",
     "Encoding",
+    "Hold",
     "Holder",
     "NoKeys",
     "NoPlace",
     "Presence",
     "Shared",
-    "Ticket",
     "TokenVerifier",
     "Wire",
 ]
@@ -170,7 +170,7 @@ class NoPlace(Exception):
         self.holders = holders
 
 
-class Ticket(Protocol):
+class Hold(Protocol):
     """A place that was taken."""
 
     def release(self) -> None:
@@ -184,7 +184,7 @@ class Presence(Protocol):
     limit: int
     """Places of one user; a new one holds for those who come, and ends nobody."""
 
-    async def take(self, holder: Holder, *, evict: Callable[[Disconnect], None]) -> Ticket:
+    async def take(self, holder: Holder, *, evict: Callable[[Disconnect], None]) -> Hold:
         """Take a place, `evict`ing an older holder of the same session; raises NoPlace."""
         ...
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from relayd.ports import Holder, NoPlace
 from relayd.protocol.disconnect import Disconnect
 
-__all__ = ["Evict", "MemoryPresence", "MemoryTicket"]
+__all__ = ["Evict", "MemoryHold", "MemoryPresence"]
 
 Evict = Callable[[Disconnect], None]
 
 
-class MemoryTicket:
+class MemoryHold:
     """A place; whoever has it keeps the place until `release`, which may be long after its connection ended."""
 
     __slots__ = ("_presence", "evict", "holder")
@@ -32,7 +32,7 @@ class MemoryTicket:
         self._presence.discard(self)
 
 
-Tickets = dict[MemoryTicket, None]
+Holds = dict[MemoryHold, None]
 """A set that remembers who came first."""
 
 
@@ -42,11 +42,11 @@ class MemoryPresence:
     def __init__(self, limit: int = 5) -> None:
         """Let every user hold `limit` places."""
         self.limit = limit
-        self._by_user: dict[str, Tickets] = {}
-        self._by_project: dict[str, Tickets] = {}
+        self._by_user: dict[str, Holds] = {}
+        self._by_project: dict[str, Holds] = {}
         self._by_transport: Counter[str] = Counter()
 
-    async def take(self, holder: Holder, *, evict: Evict) -> MemoryTicket:
+    async def take(self, holder: Holder, *, evict: Evict) -> MemoryHold:
         """Take a place, that of an older holder of the same session if there is one; raises NoPlace."""
         places = self._by_user.get(holder.user, {})
         older = _same_session(places, holder.session)
@@ -55,37 +55,37 @@ class MemoryPresence:
             self.discard(older)
             older.evict(Disconnect.REPLACED)
         elif len(places) >= self.limit:
-            raise NoPlace([ticket.holder for ticket in places])
-        ticket = MemoryTicket(self, holder, evict)
-        self._by_user.setdefault(holder.user, {})[ticket] = None
+            raise NoPlace([hold.holder for hold in places])
+        hold = MemoryHold(self, holder, evict)
+        self._by_user.setdefault(holder.user, {})[hold] = None
         if holder.project_id is not None:
-            self._by_project.setdefault(holder.project_id, {})[ticket] = None
+            self._by_project.setdefault(holder.project_id, {})[hold] = None
         self._by_transport[holder.transport] += 1
-        return ticket
+        return hold
 
-    def discard(self, ticket: MemoryTicket) -> None:
-        """Free the ticket's place if it still has one."""
-        holder = ticket.holder
-        if ticket not in self._by_user.get(holder.user, {}):
+    def discard(self, hold: MemoryHold) -> None:
+        """Free the hold's place if it still has one."""
+        holder = hold.holder
+        if hold not in self._by_user.get(holder.user, {}):
             return
-        _drop(self._by_user, holder.user, ticket)
+        _drop(self._by_user, holder.user, hold)
         if holder.project_id is not None:
-            _drop(self._by_project, holder.project_id, ticket)
+            _drop(self._by_project, holder.project_id, hold)
         self._by_transport[holder.transport] -= 1
 
     async def of_user(self, user: str) -> Sequence[Holder]:
         """Return the places a user holds, the oldest first."""
-        return [ticket.holder for ticket in self._by_user.get(user, {})]
+        return [hold.holder for hold in self._by_user.get(user, {})]
 
     async def of_project(self, project_id: str) -> Sequence[Holder]:
         """Return who watches a project, the oldest first."""
-        return [ticket.holder for ticket in self._by_project.get(project_id, {})]
+        return [hold.holder for hold in self._by_project.get(project_id, {})]
 
     async def evict(self, connection_id: str, *, user: str) -> bool:
         """End a connection of that user, which then gives its place back; False when there is none."""
-        for ticket in self._by_user.get(user, {}):
-            if ticket.holder.connection_id == connection_id:
-                ticket.evict(Disconnect.NORMAL)
+        for hold in self._by_user.get(user, {}):
+            if hold.holder.connection_id == connection_id:
+                hold.evict(Disconnect.NORMAL)
                 return True
         return False
 
@@ -94,13 +94,13 @@ class MemoryPresence:
         return dict(self._by_transport)
 
 
-def _same_session(places: Tickets, session: str | None) -> MemoryTicket | None:
+def _same_session(places: Holds, session: str | None) -> MemoryHold | None:
     """Return the place of that session; a holder without a session is nobody's successor."""
-    return next((ticket for ticket in places if session is not None and ticket.holder.session == session), None)
+    return next((hold for hold in places if session is not None and hold.holder.session == session), None)
 
 
-def _drop(index: dict[str, Tickets], key: str, ticket: MemoryTicket) -> None:
+def _drop(index: dict[str, Holds], key: str, hold: MemoryHold) -> None:
     """Take it out, and the key with its last one: keys come from strangers and must not stay for ever."""
-    del index[key][ticket]
+    del index[key][hold]
     if not index[key]:
         del index[key]

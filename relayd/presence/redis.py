@@ -20,7 +20,7 @@ from msgspec import Struct
 from relayd.core.revocations import Revocation
 from relayd.ports import Holder, NoPlace, Obeying, Observer, Whom
 from relayd.presence.line import Away, Command, Line
-from relayd.presence.memory import Evict, MemoryPresence, MemoryTicket
+from relayd.presence.memory import Evict, MemoryHold, MemoryPresence
 from relayd.presence.orders import Orders, read_orders
 from relayd.presence.places import Places, read_ending, read_places
 from relayd.presence.settings import RedisSettings
@@ -36,7 +36,7 @@ CHUNK = 200
 class Own(Struct, frozen=True, eq=False):
     """A place on this relay, and the text by which Redis knows it."""
 
-    ticket: MemoryTicket
+    hold: MemoryHold
     text: bytes
 
 
@@ -63,26 +63,26 @@ class RedisPresence(MemoryPresence):
 
     # -- as a presence ------------------------------------------------------------------------------------------
 
-    async def take(self, holder: Holder, *, evict: Evict) -> MemoryTicket:
+    async def take(self, holder: Holder, *, evict: Evict) -> MemoryHold:
         """Take a place, that of an older holder of the same session on whatever relay; raises NoPlace."""
         text = self._places.text(holder)
         held = await self._take_there(text)
         if held is not None:
             raise NoPlace(held)
         try:
-            ticket = await super().take(holder, evict=evict)
+            hold = await super().take(holder, evict=evict)
         except BaseException:
             self._give_back(text)
             raise
-        self._own[holder.connection_id] = Own(ticket, text)
-        return ticket
+        self._own[holder.connection_id] = Own(hold, text)
+        return hold
 
-    def discard(self, ticket: MemoryTicket) -> None:
+    def discard(self, hold: MemoryHold) -> None:
         """Free the ticket's place if it still has one, here at once and in Redis soon."""
-        super().discard(ticket)
-        connection_id = ticket.holder.connection_id
+        super().discard(hold)
+        connection_id = hold.holder.connection_id
         own = self._own.get(connection_id)
-        if own is None or own.ticket is not ticket:
+        if own is None or own.hold is not hold:
             return
         del self._own[connection_id]
         self._give_back(own.text)
@@ -120,7 +120,7 @@ class RedisPresence(MemoryPresence):
     async def close(self) -> None:
         """Give back all places of this relay, so that nobody has to wait until they expire; raises nothing."""
         for own in list(self._own.values()):
-            own.ticket.release()
+            own.hold.release()
         with suppress(Away):
             self._send_freed()
             # In order: when this is answered, the places are free.
@@ -278,8 +278,8 @@ class RedisPresence(MemoryPresence):
         own = self._own.get(connection_id)
         if own is not None:
             # Freed before its owner hears of it: should the callback fail, the place is not renewed for ever.
-            self.discard(own.ticket)
-            own.ticket.evict(disconnect)
+            self.discard(own.hold)
+            own.hold.evict(disconnect)
 
 
 def in_order(holders: Iterable[Holder]) -> list[Holder]:

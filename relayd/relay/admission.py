@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from relayd.core.access import Decision, ProjectFacts, Question, Viewer
 from relayd.core.floor import Verdict
-from relayd.ports import AuthFailed, Holder, JournalError, NoKeys, NoPlace, Opened, Ticket, TokenVerifier
+from relayd.ports import AuthFailed, Hold, Holder, JournalError, NoKeys, NoPlace, Opened, TokenVerifier
 from relayd.protocol.commands import EVERYTHING, Selection
 from relayd.protocol.cursor import BadCursorError
 from relayd.protocol.disconnect import Disconnect
@@ -97,7 +97,7 @@ class Grant:
         self.since = 0.0
         """When it was given its place, Unix seconds."""
         self.verdict: Verdict | None = None
-        self.ticket: Ticket | None = None
+        self.hold: Hold | None = None
         self._evict: Callable[[Disconnect, str], None] | None = None
         self._evicted: tuple[Disconnect, str] | None = None
 
@@ -133,8 +133,8 @@ class Grant:
 
     def release(self) -> None:
         """Give the place back."""
-        if self.ticket is not None:
-            self.ticket.release()
+        if self.hold is not None:
+            self.hold.release()
 
 
 class Admission:
@@ -270,7 +270,7 @@ class Admission:
             session=handshake.session,
         )
         try:
-            grant.ticket = await self.engine.presence.take(holder, evict=grant.evict)
+            grant.hold = await self.engine.presence.take(holder, evict=grant.evict)
         except NoPlace as error:
             limit = self.engine.limits.connections_per_user
             raise Refused(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from relayd.ports import Holder, NoPlace, Presence, Ticket
+from relayd.ports import Hold, Holder, NoPlace, Presence
 from relayd.protocol.disconnect import Disconnect
 
 __all__ = ["Ends", "PresenceContract", "holder", "ids", "take"]
@@ -38,7 +38,7 @@ def holder(
     )
 
 
-async def take(presence: Presence, holder: Holder, ends: Ends | None = None) -> Ticket:
+async def take(presence: Presence, holder: Holder, ends: Ends | None = None) -> Hold:
     """Take a place; `ends` hears when it is wanted back."""
     return await presence.take(holder, evict=(ends or Ends()).of(holder.connection_id))
 
@@ -81,25 +81,25 @@ class PresenceContract:
 
     async def test_a_place_is_free_as_soon_as_it_is_given_back(self, presence: Presence) -> None:
         """In the same step, without a turn of the loop; a second time frees nobody else's."""
-        tickets = [await take(presence, holder(f"c{number}")) for number in range(5)]
-        tickets[2].release()
-        tickets[2].release()
+        holds = [await take(presence, holder(f"c{number}")) for number in range(5)]
+        holds[2].release()
+        holds[2].release()
         assert presence.counts() == {"websocket": 4}
         await take(presence, holder("c5"))
         with pytest.raises(NoPlace):
             await take(presence, holder("c6"))
-        tickets[2].release()
+        holds[2].release()
         assert await ids(presence) == ["c0", "c1", "c3", "c4", "c5"]
 
     async def test_a_new_limit_holds_for_those_who_come(self, presence: Presence) -> None:
         """Who is in stays in; who comes is measured by the new one."""
-        tickets = [await take(presence, holder(f"c{number}")) for number in range(4)]
+        holds = [await take(presence, holder(f"c{number}")) for number in range(4)]
         presence.limit = 2
         with pytest.raises(NoPlace):
             await take(presence, holder("c4"))
         assert len(await presence.of_user("ada")) == 4
-        for ticket in tickets[:3]:
-            ticket.release()
+        for hold in holds[:3]:
+            hold.release()
         await take(presence, holder("c5"))
         presence.limit = 3
         await take(presence, holder("c6"))
@@ -128,8 +128,8 @@ class PresenceContract:
     async def test_one_that_gives_back_when_it_is_replaced(self, presence: Presence) -> None:
         """Some end at once, inside the call; the new one has its place all the same."""
         presence.limit = 1
-        tickets: list[Ticket] = []
-        tickets.append(await presence.take(holder("old", session="tab"), evict=lambda _: tickets[0].release()))
+        holds: list[Hold] = []
+        holds.append(await presence.take(holder("old", session="tab"), evict=lambda _: holds[0].release()))
         await take(presence, holder("new", session="tab"))
         assert await ids(presence) == ["new"]
         assert presence.counts() == {"websocket": 1}

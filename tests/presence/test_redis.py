@@ -254,10 +254,10 @@ async def test_a_viewer_that_leaves_while_redis_is_asked_keeps_no_place(fleet: F
 async def test_each_goes_on_alone_and_nobody_is_cut_afterwards(fleet: Fleet, redis: PrivateRedis) -> None:
     """All who came in meanwhile stay when it is back, and the next is refused until there is room."""
     here, there, ends = await fleet.relay(), await fleet.relay(), Ends()
-    tickets = [await take(here, holder(f"a{number}"), ends) for number in range(4)]
+    holds = [await take(here, holder(f"a{number}"), ends) for number in range(4)]
     async with redis.killed():
         await until(lambda: bool(here.trouble and there.trouble))
-        tickets.append(await take(here, holder("a4"), ends))
+        holds.append(await take(here, holder("a4"), ends))
         assert await is_refused(here, holder("a5"))
         others = [await take(there, holder(f"b{number}"), ends) for number in range(5)]
         assert await is_refused(there, holder("b5"))
@@ -268,8 +268,8 @@ async def test_each_goes_on_alone_and_nobody_is_cut_afterwards(fleet: Fleet, red
     for relay in (here, there):
         assert everybody == sorted(await ids(relay))
         assert await is_refused(relay, holder("c"))
-    for ticket in (*tickets, others[0]):
-        ticket.release()
+    for hold in (*holds, others[0]):
+        hold.release()
 
     async def is_room() -> bool:
         return not await is_refused(here, holder("c"))
@@ -317,12 +317,12 @@ async def test_nobody_waits_for_a_redis_that_is_stuck(fleet: Fleet, redis: Priva
 async def test_what_was_given_back_meanwhile_is_given_back_there(fleet: Fleet, redis: PrivateRedis) -> None:
     """Not when its lease is over, but as soon as Redis is there again; and what came and went meanwhile never was."""
     here, there = await fleet.relay(patience_seconds=0.1, lease_seconds=3_600), await fleet.relay()
-    tickets = [await take(here, holder(f"c{number}")) for number in range(5)]
+    holds = [await take(here, holder(f"c{number}")) for number in range(5)]
     async with redis.frozen():
         await asyncio.wait([asyncio.create_task(here.evict("x", user="ada"))])
         assert here.trouble
-        for ticket in tickets[1:]:
-            ticket.release()
+        for hold in holds[1:]:
+            hold.release()
         (await take(here, holder("d1"))).release()
         await take(here, holder("d2"))
     await until(lambda: not here.trouble)

@@ -9,7 +9,7 @@ from relayd.core.access import Viewer
 from relayd.core.revocations import Full, Revocation, Revocations
 from relayd.identity.revoking import Revoking
 from relayd.ports import Fellows, Holder, Keeping, Whom
-from relayd.presence.memory import Evict, MemoryPresence, MemoryTicket
+from relayd.presence.memory import Evict, MemoryHold, MemoryPresence
 from relayd.protocol.disconnect import Disconnect
 from relayd.relay.orders import ROUND_SECONDS, SLACK, Orders
 from relayd.relay.poll import Poll
@@ -170,7 +170,7 @@ async def test_a_token_that_is_revoked_while_it_waits_for_its_place(relay: Relay
     """It was good when it was looked at, and nobody is in who could be ended: it is refused, and its place is free."""
 
     class Slow(MemoryPresence):
-        async def take(self, holder: Holder, *, evict: Evict) -> MemoryTicket:
+        async def take(self, holder: Holder, *, evict: Evict) -> MemoryHold:
             await go_on.wait()
             return await super().take(holder, evict=evict)
 
