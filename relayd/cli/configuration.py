@@ -5,9 +5,11 @@ from pathlib import Path
 
 from relayd.cli.exits import CommandFailed, Exit
 from relayd.config import Config, ConfigError, load
-from relayd.plugins import settings_of
+from relayd.identity.jwks import KeySet
+from relayd.identity.keys import BadKey, FixedKeys, KeyRing
+from relayd.plugins import PluginError, settings_of
 
-__all__ = ["read_config"]
+__all__ = ["on_trial", "read_config"]
 
 
 def read_config(path: Path | None) -> Config:
@@ -23,3 +25,21 @@ def read_config(path: Path | None) -> Config:
 def problems(error: ConfigError) -> list[str]:
     """Return one line for each problem."""
     return [str(problem) for problem in error.problems]
+
+
+def on_trial(config: Config) -> KeySet | None:
+    """
+    Make what only the relay looks at closely, asking nobody, and return the JWK set that is written down.
+
+    Raises CommandFailed with the first thing that can't be made.
+    """
+    # Here and not at the top: the daemon's rooms take longer to load than the other commands take to run.
+    from relayd.app.settings import authorizers_of, publication_of, verifier_of, written_keys_of  # noqa: PLC0415
+
+    try:
+        publication_of(config)
+        verifier_of(config, FixedKeys(KeyRing()))
+        authorizers_of(config)
+        return written_keys_of(config)
+    except (BadKey, PluginError) as error:
+        raise CommandFailed(Exit.CONFIG, str(error)) from error

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from relayd.cli.configuration import on_trial
 from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.options import ConfigFile
 from relayd.client.address import Address
@@ -92,18 +93,13 @@ async def look(path: Path | None, url: str | None, visit: Visit) -> tuple[list[F
 
 def configured(path: Path | None) -> tuple[Config | None, list[Finding]]:
     """Return the configuration, or a finding for each of its mistakes."""
-    from relayd.app.settings import publication_of, verifier_of, written_keys_of  # noqa: PLC0415  # as above
-    from relayd.identity.keys import BadKey, FixedKeys, KeyRing  # noqa: PLC0415
-
     try:
         config = load(path, os.environ, settings_of)
-        publication_of(config)
-        verifier_of(config, FixedKeys(KeyRing()))
-        written_keys_of(config)
+        on_trial(config)
     except ConfigError as error:
         return None, [mistake(problem) for problem in error.problems]
-    except BadKey as error:
-        return None, [mistake(str(error))]
+    except CommandFailed as failed:
+        return None, [mistake(str(failed))]
     return config, []
 
 

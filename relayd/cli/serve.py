@@ -5,15 +5,11 @@ from typing import Annotated
 
 import typer
 
-from relayd.cli.configuration import read_config
-from relayd.cli.exits import CommandFailed, Exit
+from relayd.cli.configuration import on_trial, read_config
 from relayd.cli.options import ConfigFile
 from relayd.config import Config
 from relayd.config.checks import ticket_warning
 from relayd.config.settings import Auth
-from relayd.identity.jwks import KeySet
-from relayd.identity.keys import BadKey, FixedKeys, KeyRing
-from relayd.plugins import PluginError
 
 __all__ = ["check_config", "serve"]
 
@@ -33,37 +29,12 @@ def check_config(
 ) -> None:
     """Print every problem of a configuration on its own line, or a summary when there is none."""
     settings = read_config(file or config)
-    keys = written_keys(settings)
-    make_authorizers(settings)
+    keys = on_trial(settings)
     for sentence in keys.left_out if keys else ():
         typer.echo(f"auth.jwks: {sentence}; it is left out", err=True)
     if warning := ticket_warning(settings):
         typer.echo(warning, err=True)
     typer.echo(f"ok: {summary(settings)}")
-
-
-def written_keys(config: Config) -> KeySet | None:
-    """Read the keys as the relay would, asking nobody, and return the JWK set among them; raises CommandFailed."""
-    # As in `serve`.
-    from relayd.app.settings import publication_of, verifier_of, written_keys_of  # noqa: PLC0415
-
-    try:
-        publication_of(config)
-        verifier_of(config, FixedKeys(KeyRing()))
-        return written_keys_of(config)
-    except BadKey as error:
-        raise CommandFailed(Exit.CONFIG, str(error)) from error
-
-
-def make_authorizers(config: Config) -> None:
-    """Make them as the relay would, to find out what only they look at; raises CommandFailed."""
-    # As in `serve`.
-    from relayd.app.settings import authorizers_of  # noqa: PLC0415
-
-    try:
-        authorizers_of(config)
-    except PluginError as error:
-        raise CommandFailed(Exit.CONFIG, str(error)) from error
 
 
 def summary(config: Config) -> str:

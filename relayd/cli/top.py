@@ -15,6 +15,7 @@ from rich.live import Live
 
 from relayd.cli.exits import CommandFailed, Exit, unreachable
 from relayd.cli.gauges import Seat, line, screen
+from relayd.cli.listener import ADMIN
 from relayd.cli.options import AdminUrl
 from relayd.client.http import Unreachable
 from relayd.client.listener import Listener
@@ -50,7 +51,7 @@ class Look(Struct, frozen=True):
 
 def top(
     *,
-    admin: AdminUrl = "http://127.0.0.1:8001",
+    admin: AdminUrl = ADMIN,
     interval: Annotated[float, typer.Option(min=0.1, max=3_600, help="Seconds between two looks.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Look for one interval, print, and end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each look as JSON, one per line.")] = False,

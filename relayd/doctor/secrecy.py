@@ -67,8 +67,8 @@ def secrets_in(tree: Mapping[str, Any]) -> list[str]:
     for number, key in enumerate(_at(tree, "auth", "keys") or []):
         if isinstance(key, dict) and key.get("key") and "-----BEGIN PUBLIC" not in str(key["key"]):
             found.append(f"auth.keys[{number}].key")
-    if _at(tree, "auth", "tickets", "key"):
-        found.append("auth.tickets.key")
+    keys = (("auth", "tickets", "key"), ("authorizers", "http", "secret"))
+    found += [".".join(names) for names in keys if _at(tree, *names)]
     urls = (("sources", "rabbitmq", "url"), ("presence", "redis", "url"))
     return found + [".".join(names) for names in urls if urlsplit(str(_at(tree, *names) or "")).password]
 

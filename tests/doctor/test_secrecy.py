@@ -71,7 +71,9 @@ def test_secrets_in_writing_are_found() -> None:
         "sources": {"rabbitmq": {"url": "amqp://a:b@c/"}},
         "presence": {"redis": {"url": "redis://c/0"}},
     }
+    asked = {"authorizers": {"http": {"secret": "x"}}}
     assert ["auth.keys[1].key", "auth.tickets.key", "sources.rabbitmq.url"] == secrets_in(tree)
+    assert ["authorizers.http.secret"] == secrets_in(asked)
     assert [] == secrets_in({"auth": 5, "sources": {"rabbitmq": []}})
 
 
