@@ -3,48 +3,24 @@
 import asyncio
 import json
 import ssl
-from typing import Self
 
 from aiohttp import web
 
 from tests.harness.pairs import Jwk
-from tests.harness.process import free_port
+from tests.harness.party import Party
 
 __all__ = ["Issuer"]
 
 
-class Issuer:
+class Issuer(Party):
     """An address that says what it is told to say, and counts who asks; it comes and goes on the same port."""
 
     def __init__(self, *keys: Jwk, tls: ssl.SSLContext | None = None) -> None:
         """Choose a port and publish these keys."""
+        super().__init__("/{path:.*}", tls=tls)
         self.asked = 0
-        self.port = free_port()
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/jwks.json"
-        self._tls = tls
-        self._runner: web.AppRunner | None = None
+        self.url = f"{self.address}/jwks.json"
         self.publish(*keys)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen."""
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True).start()
-
-    async def stop(self) -> None:
-        """Be gone."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
 
     def publish(self, *keys: Jwk) -> None:
         """Say a JWK set from now on."""

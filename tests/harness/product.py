@@ -2,11 +2,11 @@
 
 import asyncio
 import ssl
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from aiohttp import web
 
-from tests.harness.process import free_port
+from tests.harness.party import Party
 
 __all__ = ["Asked", "ProductApi"]
 
@@ -21,11 +21,12 @@ class Asked(NamedTuple):
     headers: dict[str, str]
 
 
-class ProductApi:
+class ProductApi(Party):
     """An API that grants what the test has not decided otherwise, by (token, project), by project, or for all."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         """Choose a port."""
+        super().__init__("/projects/{project_id}/access", tls=tls)
         self.asked: list[Asked] = []
         self.decisions: dict[str | tuple[str, str], int] = {}
         """Project, or token and project → status."""
@@ -34,34 +35,9 @@ class ProductApi:
         self.headers: dict[str, str] = {}
         self.under_way = 0
         self.most_at_once = 0
-        self.port = free_port()
-        self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.url = f"{self.address}/projects/{{project_id}}/access?from=relayd"
         self._go = asyncio.Event()
         self._go.set()
-        self._tls = tls
-        self._runner: web.AppRunner | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen."""
-        app = web.Application()
-        app.router.add_get("/projects/{project_id}/access", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True).start()
-
-    async def stop(self) -> None:
-        """Be gone."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
 
     def hang(self) -> None:
         """Answer nobody from now on, and keep those who ask waiting."""
