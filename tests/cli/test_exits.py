@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from relayd.cli.exits import Exit, of_refusal, of_watch
@@ -33,3 +36,11 @@ def test_a_refusal_has_a_status(http: int, status: Exit) -> None:
 def test_a_refusal_says_when_to_try_again() -> None:
     """Code and time of the answer stand in the sentence."""
     assert str(of_refusal(Refused(429, "RATE_LIMITED", "slow down", 7))) == "slow down (RATE_LIMITED); try again in 7 s"
+
+
+def test_the_handbook_lists_every_status() -> None:
+    """And no other."""
+    page = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Exit codes\n")[2].partition("\n## ")[0]
+    listed = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(", ")}
+    assert {int(status) for status in Exit} == listed
