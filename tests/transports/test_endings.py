@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relayd.core.access import Decision
+from relayd.core.access import Viewer as Identified
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.raw import UPGRADE, masked, raw, upgraded
 from tests.harness.viewer import Viewer, refused, watch
@@ -228,18 +228,18 @@ async def test_a_broken_frame_ends_it_with_its_code(relay: InsideRelay, data: by
 
 
 class Broken:
-    """An authorizer with a fault."""
+    """A verifier with a fault."""
 
-    name = "broken"
+    generation = 0
 
-    async def decide(self, question: object) -> Decision:
+    def verify(self, token: str, now: float) -> Identified:
         """Fail."""
-        raise RuntimeError(f"no answer to {question}")
+        raise RuntimeError(f"can't tell what {len(token)} characters are worth at {now}")
 
 
 async def test_a_fault_of_ours_ends_it_with_an_incident(relay: InsideRelay) -> None:
     """Before there is a session, too: nobody is left waiting, and the operator finds the number."""
-    relay.rooms.engine.authorizers = [Broken()]
+    relay.rooms.engine.verifier = Broken()
     async with watch(relay, "p") as viewer:
         code, reason = await viewer.ending()
     assert 4500 == code
