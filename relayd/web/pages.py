@@ -3,6 +3,7 @@ The dashboard's files, read once and served from memory.
 
 All of them lie below one fingerprint of them all, so a browser may keep each for ever, and one that imports another
 gets that of its own version.  Under their plain names they are there for pages of others, and are asked for each time.
+Scripts travel without comments and indentation; in the package they stand as they were written.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Final
 
 from aiohttp import web
 from msgspec import Struct
+from rjsmin import jsmin
 
 __all__ = ["Pages"]
 
@@ -50,7 +52,7 @@ class Pages:
     def __init__(self) -> None:
         """Read them from the package."""
         found = {
-            entry.name: entry.read_bytes()
+            entry.name: terse(entry.name, entry.read_bytes())
             for entry in sorted(files("relayd.web").joinpath("static").iterdir(), key=lambda entry: entry.name)
         }
         mark = blake2b(b"\0".join([part for name, body in found.items() for part in (name.encode(), body)]))
@@ -77,6 +79,11 @@ class Pages:
         if name not in self._files or name == PAGE or fingerprint not in {None, self.fingerprint}:
             raise web.HTTPNotFound
         return answer(request, self._files[name], {"Cache-Control": FOR_EVER if fingerprint else "no-cache"})
+
+
+def terse(name: str, body: bytes) -> bytes:
+    """Return a file without what no browser needs."""
+    return bytes(jsmin(body)) if name.endswith(".js") else body
 
 
 def file(name: str, body: bytes) -> File:
