@@ -125,6 +125,7 @@ class Daemon:
             origins=rooms.origins,
             proxies=rooms.proxies,
             ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
+            redactor=lambda: rooms.intake.redactor,
             clock=rooms.clock,
             aliases=server.legacy_prefix,
         )

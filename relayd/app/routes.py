@@ -1,14 +1,16 @@
 """Everything that viewers and workers can ask for, on one application."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
+from relayd.api.export import ExportApi
 from relayd.api.ingest import MAX_BODY, IngestApi
 from relayd.api.projects import ProjectsApi
 from relayd.api.tickets import TicketsApi
 from relayd.api.viewers import ViewersApi
+from relayd.core.redaction import Redactor
 from relayd.plugins import TRANSPORTS, find
 from relayd.ports import Clock, Ingest
 from relayd.protocol.disconnect import Disconnect
@@ -24,7 +26,7 @@ from relayd.transports.refusing import Refusals, forbid_guessing, name_server
 __all__ = ["public_app"]
 
 
-def public_app(
+def public_app(  # noqa: PLR0913  # one for each thing that a room needs
     admission: Admission,
     lobby: Lobby,
     *,
@@ -32,6 +34,7 @@ def public_app(
     origins: Origins,
     proxies: Proxies,
     ingest: Ingest | None,
+    redactor: Callable[[], Redactor],
     clock: Clock,
     aliases: bool,
 ) -> web.Application:
@@ -73,6 +76,7 @@ def public_app(
         for name, settings in transports.items()
     ]
     rooms += [ProjectsApi(admission, authenticate), ViewersApi(admission, authenticate)]
+    rooms.append(ExportApi(admission, authenticate, redactor))
     rooms.append(TicketsApi(admission.tickets, prove, foreign))
     if ingest is not None:
         rooms.append(IngestApi(ingest, authenticate_worker, clock))

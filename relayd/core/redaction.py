@@ -6,13 +6,14 @@ Law 2: what is no secret is not touched, and an event without one costs a look f
 Law 3: who an event belongs to is never changed: project, ids and the names that messages are joined by.
 """
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
 from re import Match, Pattern
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -70,6 +71,12 @@ class Redactor:
     def suspects(self, body: bytes) -> bool:
         """Return whether there can be a secret in a body; one that has none is not looked at any closer."""
         return self._always or self._probe.search(body.lower()) is not None
+
+    def afresh(self) -> Self:
+        """Return one with the same rules that counts for itself."""
+        other = copy.copy(self)
+        other.take()
+        return other
 
     def take(self) -> Mapping[str, int]:
         """Return how many secrets were hidden since the last call, by rule."""

@@ -45,6 +45,7 @@ async def test_a_transport_there_is_not_is_named(tmp_path: Path) -> None:
                 origins=rooms.origins,
                 proxies=rooms.proxies,
                 ingest=None,
+                redactor=lambda: rooms.intake.redactor,
                 clock=rooms.clock,
                 aliases=True,
             )

@@ -214,3 +214,14 @@ def test_hiding_again_changes_nothing(text: str) -> None:
     redactor = Redactor()
     once = redactor.text(text)
     assert once == redactor.text(once)
+
+
+def test_another_one_with_the_same_rules_counts_for_itself() -> None:
+    """What is hidden on its way out is not told as what came in."""
+    redactor = Redactor(fields=["mail"])
+    redactor.message(line("m", mail="ada@example.org"))
+    other, told = redactor.afresh(), line("m", mail="ada@example.org")
+    other.message(told)
+    other.message(line("m", mail="bob@example.org"))
+    assert {"mail": HIDDEN} == told.fields
+    assert ({"configured": 1}, {"configured": 2}) == (redactor.take(), other.take())

@@ -186,6 +186,7 @@ async def test_who_says_later_or_is_away_is_passed_over(tmp_path: Path, relayd: 
         ("GET", "/projects/p-1/agents", "relayd"),
         ("GET", "/projects/p-1/logs?format=csv", "relayd"),
         ("GET", "/projects/p-1/viewers", "relayd"),
+        ("GET", "/projects/p-1/export?after=0", "relayd"),
         ("GET", "/health", "relayd"),
         ("GET", "/metrics", "relayd"),
         ("GET", "/connections", "relayd"),

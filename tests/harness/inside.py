@@ -78,6 +78,7 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
         origins=rooms.origins,
         proxies=rooms.proxies,
         ingest=rooms.source if isinstance(rooms.source, Ingest) else None,
+        redactor=lambda: rooms.intake.redactor,
         clock=rooms.clock,
         aliases=config.server.legacy_prefix,
     )

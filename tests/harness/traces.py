@@ -58,7 +58,7 @@ async def told(relay: Any, project: str) -> dict[str, str]:  # noqa: ANN401  # a
         for after in ("0", None)
     }
     headers = {"Authorization": f"Bearer {relay.token()}"}
-    pages = {"": {}, "/status": {}, "/agents": {}, "/logs": {"limit": 1_000}}
+    pages = {"": {}, "/status": {}, "/agents": {}, "/logs": {"limit": 1_000}, "/export": {"limit": 1_000}}
     async with aiohttp.ClientSession(headers=headers) as http:
         for what, query in pages.items():
             async with http.get(relay.project(project, what, **query)) as answer:

@@ -68,7 +68,7 @@ async def test_the_api_decides_at_every_door(tmp_path: Path, status: int, http: 
     """WebSocket, many projects on one, server-sent events, long poll and the projects' own pages say the same."""
     async with served(tmp_path) as (relay, api):
         api.status, token = status, ada()
-        for what in ("", "/status", "/logs", "/viewers", "/events?wait=0"):
+        for what in ("", "/status", "/logs", "/export", "/viewers", "/events?wait=0"):
             assert http == await answers(relay, what, token), what
         if code is None:
             async with watch(relay, "p", token=token) as viewer:

@@ -1,0 +1,149 @@
+"""`GET …/projects/{id}/export`: a project's kept events, page by page, and at the end what they came to."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from relayd.api.asking import Authenticate, bad, number
+from relayd.core.floor import BELOW_ALL
+from relayd.core.redaction import Redactor
+from relayd.core.snapshot import Snapshot
+from relayd.core.timeline import Entry
+from relayd.ports import JournalError
+from relayd.protocol.codec import decode_event, encode
+from relayd.protocol.cursor import BEGINNING, Place
+from relayd.protocol.disconnect import Disconnect
+from relayd.protocol.endpoints import PROJECT
+from relayd.protocol.recording import PROTOCOL
+from relayd.relay.admission import Admission
+from relayd.relay.refusal import NotFound, Refused
+from relayd.relay.subscription import Watched
+
+__all__ = ["ExportApi"]
+
+DEFAULT_LIMIT, MAX_LIMIT = 500, 1_000
+MAX_BYTES = 4 * 1024 * 1024
+"""Of the events of one page; a single larger one is a page of its own."""
+
+TRIES = 20
+"""So often the place moves on, because retention does, before the caller is asked to come back."""
+
+UNTOUCHED = ("project_id", "owner", "team", "cursor")
+"""Of a snapshot: what says whose it is, as in events."""
+
+
+class Part(NamedTuple):
+    """Some of a project's events in order; `whole` if none is missing before them, `last` if none is behind them."""
+
+    entries: Sequence[Entry]
+    whole: bool
+    last: bool
+
+
+class ExportApi:
+    """Hands out what is kept, with the rules of redaction that hold now, for some of it came in under others."""
+
+    def __init__(self, admission: Admission, authenticate: Authenticate, redactor: Callable[[], Redactor]) -> None:
+        """Answer those whom admission would let watch; `redactor` gives the one in use."""
+        self._admission = admission
+        self._authenticate = authenticate
+        self._redactor = redactor
+
+    def mount(self, router: web.UrlDispatcher, prefix: str) -> None:
+        """Add the path below a prefix."""
+        router.add_get(prefix + PROJECT + "/export", self.export)
+
+    async def export(self, request: web.Request) -> web.Response:
+        """Return `{project_id, protocol, whole, events, redacted, next}`, on the last page also `snapshot`."""
+        proof = self._authenticate(request)
+        limit = number(request, "limit", default=DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
+        project = await self._admission.authorize(proof, request.match_info["project_id"])
+        if not project.state.counts:
+            raise NotFound("no event of this project has been seen; check its id")
+        part = await self._part(project, request.query.get("after", BEGINNING), limit)
+        redactor = self._redactor().afresh()
+        payloads = [hidden(redactor, entry.payload) for entry in part.entries]
+        changed = sum(payload is not entry.payload for payload, entry in zip(payloads, part.entries, strict=True))
+        last = b"" if not part.last else b',"snapshot":' + shown(redactor, project.state)
+        following = None if part.last else part.entries[-1].cursor
+        body = b'{"project_id":%b,"protocol":%d,"whole":%b,"events":[%b],"redacted":%d,"next":%b%b}' % (
+            msgspec.json.encode(project.id),
+            PROTOCOL,
+            b"true" if part.whole else b"false",
+            b",".join(payloads),
+            changed,
+            msgspec.json.encode(following),
+            last,
+        )
+        headers = {"Cache-Control": "no-store"}
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
+    async def _part(self, project: Watched, after: str, limit: int) -> Part:
+        """Return what comes behind a cursor; raises Refused."""
+        place, whole = await self._place(project, after)
+        for _ in range(TRIES):
+            timeline = project.timeline
+            index = timeline.index_after(place)
+            if index is not None:
+                entries = small(timeline.slice(index, min(index + limit, timeline.end)))
+                # No await from here to the snapshot: it is what these events lead to.
+                return Part(entries, whole, last=index + len(entries) == timeline.end)
+            try:
+                rows = await self._admission.engine.past.read(project, place, limit)
+            except JournalError as error:
+                self._admission.engine.observer.journal_failed(error)
+                break
+            if rows:
+                return Part(small(rows), whole, last=False)
+            if rows is None:
+                floor = self._admission.engine.log.floor_of(project.id)
+                whole, place = False, place if floor is None else max(place, floor.place)
+            elif timeline.bottom is not None:
+                # The journal holds nothing between: memory goes on from its bottom.
+                place = timeline.bottom
+        sentence = "the relay can't read its journal; try again"
+        raise Refused(Disconnect.OVERLOADED, sentence, "journal")
+
+    async def _place(self, project: Watched, after: str) -> tuple[Place, bool]:
+        """Return behind which place to read, and whether nothing is missing there; raises Refused."""
+        engine = self._admission.engine
+        verdict = await self._admission.judge(project.id, after)
+        assert verdict is not None, "there is a cursor"  # noqa: S101  # for the type
+        if verdict.kind == "whole":
+            return engine.past.place(after), True
+        if verdict.cause != "below_floor":
+            raise bad("after: this cursor is of another log; leave it out to begin anew")
+        floor = engine.log.floor_of(project.id)
+        return BELOW_ALL if floor is None else floor.place, False
+
+
+def small(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the first entries, as many as a page may hold by bytes, and at least one if there is any."""
+    size = 0
+    for count, entry in enumerate(entries):
+        size += len(entry.payload)
+        if count and size > MAX_BYTES:
+            return entries[:count]
+    return entries
+
+
+def hidden(redactor: Redactor, payload: bytes) -> bytes:
+    """Return an event without the secrets that the rules find now, the same object if there is none."""
+    if not redactor.suspects(payload):
+        return payload
+    event = decode_event(payload)
+    redactor.message(event)
+    clean = encode(event)
+    return payload if clean == payload else clean
+
+
+def shown(redactor: Redactor, state: Snapshot) -> bytes:
+    """Return a snapshot without the secrets that the rules find now."""
+    told = state.as_dict()
+    plain = msgspec.json.encode(told)
+    if not redactor.suspects(plain):
+        return plain
+    clean = msgspec.json.decode(redactor.raw(plain), type=dict[str, object])
+    return msgspec.json.encode(clean | {name: told[name] for name in UNTOUCHED if name in told})
