@@ -18,8 +18,11 @@ from relayd.cli import admin, rabbitmq, rejected
 from relayd.cli.doctor import doctor
 from relayd.cli.emit import emit
 from relayd.cli.exits import CommandFailed, Exit
+from relayd.cli.export import export
+from relayd.cli.importing import import_recording
 from relayd.cli.map import map_body
 from relayd.cli.purge import purge
+from relayd.cli.replay import replay
 from relayd.cli.serve import check_config, serve
 from relayd.cli.simulate import simulate
 from relayd.cli.tail import tail
@@ -42,8 +45,11 @@ app.command()(serve)
 app.command("check-config")(check_config)
 app.command()(doctor)
 app.command()(emit)
+app.command()(export)
+app.command("import")(import_recording)
 app.command("map")(map_body)
 app.command()(purge)
+app.command()(replay)
 app.command()(simulate)
 app.command()(tail)
 app.command()(token)

@@ -43,10 +43,11 @@ class Parcel(Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Struct, frozen=True):
-    """What is known once a body is in the log: its cursor and what was rejected of it (over HTTP only)."""
+    """What is known once a body is in the log: its cursor, what was rejected of it, and how many were there (HTTP)."""
 
     cursor: str = ""
     rejected: Sequence[str] = ()
+    repeated: int = 0
 
 
 class Unsure(Exception):
@@ -120,7 +121,8 @@ class ByHttp:
             raise of_refusal(refused) from refused
         except http.Unreachable as error:
             raise Unsure(str(error)) from error
-        return Receipt(accepted.cursor, [each.detail or each.reason for each in accepted.rejected])
+        rejected = [each.detail or each.reason for each in accepted.rejected]
+        return Receipt(accepted.cursor, rejected, accepted.repeated)
 
     async def close(self) -> None:
         """Let go of the connection."""

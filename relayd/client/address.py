@@ -40,6 +40,10 @@ class Address(Struct, frozen=True):
         """Return where one project's long poll is."""
         return self.base + PROJECT.format(project_id=checked(project_id)) + "/events"
 
+    def export(self, project_id: str) -> str:
+        """Return where one project's kept events are."""
+        return self.base + PROJECT.format(project_id=checked(project_id)) + "/export"
+
     def ingest(self) -> str:
         """Return where events are posted to."""
         return self.base + INGEST

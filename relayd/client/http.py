@@ -25,6 +25,7 @@ __all__ = [
     "Unreachable",
     "listener_at",
     "post_events",
+    "request",
 ]
 
 TIMEOUT = ClientTimeout(total=60, connect=10)
