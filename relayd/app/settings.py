@@ -184,7 +184,10 @@ def authorizers_of(config: Config) -> list[Authorizer]:
 
 def source_of(config: Config, clock: Clock) -> Source:
     """Return where events come from; raises PluginError."""
-    source: Source = find(SOURCES, config.source.use)(config.source_settings, clock)
+    try:
+        source: Source = find(SOURCES, config.source.use)(config.source_settings, clock)
+    except ValueError as error:
+        raise PluginError(f"sources.{config.source.use}: {error}") from error
     return source
 
 

@@ -37,3 +37,5 @@ class SimulatorSettings(EmbeddedSettings):
     """How many projects are at work at a time."""
     speed: Annotated[float, Field(gt=0, le=1_000)] = 1.0
     """How much faster than life they are told."""
+    recording: str = ""
+    """A recording to play again and again beside them: "demo", which comes with relayd, or a path; empty: none."""

@@ -1,4 +1,8 @@
-"""A demo without workers: a made-up swarm feeds an embedded source; real events may be handed over beside it."""
+"""
+A demo without workers: a made-up swarm feeds an embedded source, and a recorded one where that is asked for.
+
+Real events may be handed over beside it.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -10,6 +14,7 @@ from msgspec import json
 from relayd.dialects.delivery import Delivery
 from relayd.ports import Clock, LogBreak, Position, Receipt, SourceState, Unavailable
 from relayd.sources.embedded import EmbeddedSource
+from relayd.sources.recorded import Recorded
 from relayd.sources.settings import SimulatorSettings
 from relayd.sources.swarm import Swarm
 
@@ -24,11 +29,13 @@ class SimulatorSource:
     replays = False
 
     def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
+        """Take the settings; raises ValueError for a recording that can't be played."""
         self.log = settings.log
         self._settings = settings
         self._clock = clock
         self._embedded = EmbeddedSource(settings, clock)
         self._told = count()
+        self._recorded = Recorded(settings.recording) if settings.recording else None
 
     async def offer(self, delivery: Delivery) -> Receipt:
         """Return what became of it once it is durable; raises Unavailable."""
@@ -65,7 +72,8 @@ class SimulatorSource:
     async def _tell(self) -> None:
         # After a restart the stories are told again; under the same ids they would be recognised as repeats.
         run = int(self._clock.now())
-        for delay, event in Swarm(self._settings.seed, projects=self._settings.projects).events():
+        recorded = {} if self._recorded is None else {self._recorded.project_id: self._recorded.beats()}
+        for delay, event in Swarm(self._settings.seed, projects=self._settings.projects).events(recorded):
             await asyncio.sleep(delay / self._settings.speed)
             now = self._clock.now()
             delivery = Delivery(

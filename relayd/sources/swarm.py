@@ -5,14 +5,14 @@ The same seed tells the same stories.  No clock and no waiting in here: `events`
 event, `burst` is given the time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from heapq import heapreplace
 from random import Random
 from typing import Any
 
 from relayd.sources.script import AGENTS, CAST, FAILURES, STAGES, Role, Stage
 
-__all__ = ["Swarm"]
+__all__ = ["Beat", "Swarm"]
 
 Beat = tuple[float, dict[str, Any]]
 """Seconds to wait, and then the event, in native form and without a timestamp."""
@@ -34,9 +34,15 @@ class Swarm:
         self.seed = seed
         self.roles = [*CAST[:projects], *(extra(number) for number in range(len(CAST) + 1, projects + 1))]
 
-    def events(self) -> Iterator[Beat]:
-        """Yield for ever `(seconds to wait, event)` of all projects, mixed as they happen."""
-        tellers = [life(role, Random(f"{self.seed}/{role.project_id}")) for role in self.roles]  # noqa: S311 - stories
+    def events(self, recorded: Mapping[str, Iterator[Beat]] | None = None) -> Iterator[Beat]:
+        """
+        Yield for ever `(seconds to wait, event)` of all projects, mixed as they happen.
+
+        `recorded` has projects that are told another way: `(seconds until the next one, event)`, for ever.
+        """
+        made_up = [role for role in self.roles if role.project_id not in (recorded or {})]
+        tellers = list((recorded or {}).values())
+        tellers += [life(role, Random(f"{self.seed}/{role.project_id}")) for role in made_up]  # noqa: S311 - stories
         # One entry per project: when it speaks next, and its number, so that events are never compared.
         coming = [(APART * number, number) for number in range(len(tellers))]
         now = 0.0
