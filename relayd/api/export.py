@@ -1,7 +1,8 @@
 """`GET …/projects/{id}/export`: a project's kept events, page by page, and at the end what they came to."""
 
+import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -9,7 +10,6 @@ from aiohttp import web
 from relayd.api.asking import Authenticate, bad, number
 from relayd.core.floor import BELOW_ALL
 from relayd.core.redaction import Redactor
-from relayd.core.snapshot import Snapshot
 from relayd.core.timeline import Entry
 from relayd.ports import JournalError
 from relayd.protocol.codec import decode_event, encode
@@ -27,6 +27,12 @@ DEFAULT_LIMIT, MAX_LIMIT = 500, 1_000
 MAX_BYTES = 4 * 1024 * 1024
 """Of the events of one page; a single larger one is a page of its own."""
 
+TURN = 32 * 1024
+"""Bytes that are looked through for secrets before others have their turn."""
+
+LOOK = 512
+"""Bytes that a look at an event costs beside its own."""
+
 TRIES = 20
 """So often the place moves on, because retention does, before the caller is asked to come back."""
 
@@ -35,11 +41,21 @@ UNTOUCHED = ("project_id", "owner", "team", "cursor")
 
 
 class Part(NamedTuple):
-    """Some of a project's events in order; `whole` if none is missing before them, `last` if none is behind them."""
+    """Some of a project's events in order; `whole` if none is missing before them."""
 
     entries: Sequence[Entry]
     whole: bool
-    last: bool
+    state: dict[str, Any] | None = None
+    """What they lead to, where none is behind them."""
+
+
+class Clean(NamedTuple):
+    """The same as bytes of JSON, without secrets; `redacted` counts the events that had one."""
+
+    part: Part
+    events: Sequence[bytes]
+    state: bytes
+    redacted: int
 
 
 class ExportApi:
@@ -62,23 +78,38 @@ class ExportApi:
         project = await self._admission.authorize(proof, request.match_info["project_id"])
         if not project.state.counts:
             raise NotFound("no event of this project has been seen; check its id")
-        part = await self._part(project, request.query.get("after", BEGINNING), limit)
-        redactor = self._redactor().afresh()
-        payloads = [hidden(redactor, entry.payload) for entry in part.entries]
-        changed = sum(payload is not entry.payload for payload, entry in zip(payloads, part.entries, strict=True))
-        last = b"" if not part.last else b',"snapshot":' + shown(redactor, project.state)
-        following = None if part.last else part.entries[-1].cursor
+        page = await self._clean(project, request.query.get("after", BEGINNING), limit)
+        following = None if page.state else page.part.entries[-1].cursor
         body = b'{"project_id":%b,"protocol":%d,"whole":%b,"events":[%b],"redacted":%d,"next":%b%b}' % (
             msgspec.json.encode(project.id),
             PROTOCOL,
-            b"true" if part.whole else b"false",
-            b",".join(payloads),
-            changed,
+            b"true" if page.part.whole else b"false",
+            b",".join(page.events),
+            page.redacted,
             msgspec.json.encode(following),
-            last,
+            b',"snapshot":' + page.state if page.state else b"",
         )
         headers = {"Cache-Control": "no-store"}
         return web.Response(body=body, content_type="application/json", headers=headers)
+
+    async def _clean(self, project: Watched, after: str, limit: int) -> Clean:
+        """Return what comes behind a cursor without its secrets; raises Refused."""
+        redactor = self._redactor().afresh()
+        while True:
+            part = await self._part(project, after, limit)
+            state = b"" if part.state is None else shown(redactor, part.state)
+            events: list[bytes] = []
+            size = 0
+            for entry in part.entries:
+                events.append(hidden(redactor, entry.payload))
+                size += LOOK + len(entry.payload)
+                if size > TURN:
+                    size = 0
+                    await asyncio.sleep(0)
+            # Others had their turn: what has been removed for good meanwhile is in no answer, nor in the state.
+            if len(self._admission.engine.log.purges.left(project.id, part.entries)) == len(part.entries):
+                changed = sum(clean is not entry.payload for clean, entry in zip(events, part.entries, strict=True))
+                return Clean(part, events, state, changed)
 
     async def _part(self, project: Watched, after: str, limit: int) -> Part:
         """Return what comes behind a cursor; raises Refused."""
@@ -88,15 +119,16 @@ class ExportApi:
             index = timeline.index_after(place)
             if index is not None:
                 entries = small(timeline.slice(index, min(index + limit, timeline.end)))
-                # No await from here to the snapshot: it is what these events lead to.
-                return Part(entries, whole, last=index + len(entries) == timeline.end)
+                # No await between the two: the state is what these events lead to.
+                last = index + len(entries) == timeline.end
+                return Part(entries, whole, project.state.as_dict() if last else None)
             try:
                 rows = await self._admission.engine.past.read(project, place, limit)
             except JournalError as error:
                 self._admission.engine.observer.journal_failed(error)
                 break
             if rows:
-                return Part(small(rows), whole, last=False)
+                return Part(small(rows), whole)
             if rows is None:
                 floor = self._admission.engine.log.floor_of(project.id)
                 whole, place = False, place if floor is None else max(place, floor.place)
@@ -139,11 +171,10 @@ def hidden(redactor: Redactor, payload: bytes) -> bytes:
     return payload if clean == payload else clean
 
 
-def shown(redactor: Redactor, state: Snapshot) -> bytes:
+def shown(redactor: Redactor, state: dict[str, Any]) -> bytes:
     """Return a snapshot without the secrets that the rules find now."""
-    told = state.as_dict()
-    plain = msgspec.json.encode(told)
+    plain = msgspec.json.encode(state)
     if not redactor.suspects(plain):
         return plain
-    clean = msgspec.json.decode(redactor.raw(plain), type=dict[str, object])
-    return msgspec.json.encode(clean | {name: told[name] for name in UNTOUCHED if name in told})
+    clean = msgspec.json.decode(redactor.raw(plain), type=dict[str, Any])
+    return msgspec.json.encode(clean | {name: state[name] for name in UNTOUCHED if name in state})

@@ -34,12 +34,20 @@ def on_trial(config: Config) -> KeySet | None:
     Raises CommandFailed with the first thing that can't be made.
     """
     # Here and not at the top: the daemon's rooms take longer to load than the other commands take to run.
-    from relayd.app.settings import authorizers_of, publication_of, verifier_of, written_keys_of  # noqa: PLC0415
+    from relayd.app.clock import SystemClock  # noqa: PLC0415
+    from relayd.app.settings import (  # noqa: PLC0415
+        authorizers_of,
+        publication_of,
+        source_of,
+        verifier_of,
+        written_keys_of,
+    )
 
     try:
         publication_of(config)
         verifier_of(config, FixedKeys(KeyRing()))
         authorizers_of(config)
+        source_of(config, SystemClock())
         return written_keys_of(config)
     except (BadKey, PluginError) as error:
         raise CommandFailed(Exit.CONFIG, str(error)) from error

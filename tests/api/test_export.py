@@ -169,6 +169,15 @@ async def test_what_is_removed_for_good_is_in_no_export(past: InsideRelay) -> No
     assert {True} == {page["whole"] for page in pages}
 
 
+async def test_what_is_removed_while_a_page_is_made_is_in_none_of_it(relay: InsideRelay) -> None:
+    """Events and state are of one moment, whoever had a turn in between."""
+    await relay.publish(*(log("p", f"token {number} " + "x" * 5_000) for number in range(200)))
+    ids = [event["id"] for event in (await page_of(relay))["events"]]
+    page, *_ = await asyncio.gather(page_of(relay), *(relay.rooms.purging.event(one) for one in ids[:5]))
+    assert len(page["events"]) == page["snapshot"]["counts"]["workflow_log"]
+    assert ids[5:] == [event["id"] for event in (await page_of(relay))["events"]]
+
+
 @pytest.mark.parametrize(
     ("project", "query", "status"),
     [

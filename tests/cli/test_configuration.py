@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from relayd.cli.configuration import read_config
+from relayd.cli.configuration import on_trial, read_config
 from relayd.cli.exits import CommandFailed, Exit
 from tests.cli.commanding import write_config
 
@@ -29,3 +29,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match=r"nowhere\.toml") as failed:
         read_config(tmp_path / "nowhere.toml")
     assert Exit.CONFIG is failed.value.status
+
+
+def test_a_demo_that_cannot_be_played_is_named(tmp_path: Path) -> None:
+    """Before a relay is started with it."""
+    text = '[source]\nuse = "simulator"\n[sources.simulator]\nrecording = "nowhere.gz"\n'
+    with pytest.raises(CommandFailed, match=r"sources\.simulator: nowhere\.gz: No such file") as failed:
+        on_trial(read_config(Path(write_config(tmp_path, text))))
+    assert Exit.CONFIG is failed.value.status
+    assert None is on_trial(read_config(Path(write_config(tmp_path, text.replace("nowhere.gz", "demo")))))

@@ -5,6 +5,7 @@ from itertools import count
 from relayd.dialects.delivery import Delivery
 from relayd.dialects.native import NativeDialect
 from relayd.ports import LogBreak
+from relayd.protocol.messages import ProjectStarted
 from relayd.sources.settings import SimulatorSettings
 from relayd.sources.simulator import SimulatorSource
 from relayd.testing.source_contract import receipt
@@ -61,3 +62,16 @@ async def test_what_cannot_be_written_does_not_end_the_story() -> None:
             if next(numbers) > 5:
                 break
     await batches.aclose()
+
+
+async def test_a_recording_is_played_among_them() -> None:
+    """With the present time and an id of each telling, like what is made up."""
+    source = SimulatorSource(SimulatorSettings(projects=1, speed=1000, recording="demo"), WallClock())
+    deliveries = await read(source, 250)
+    items = [item for delivery in deliveries for item in NativeDialect().feed(delivery)]
+    events = [item.messages[0] for item in items]
+    assert [] == [item.detail for item in items if item.reason is not None]
+    assert {"demo-shop"} == {event.project_id for event in events}
+    assert 2 == sum(isinstance(event, ProjectStarted) for event in events)
+    assert len(deliveries) == len({delivery.message_id for delivery in deliveries})
+    assert all(abs(event.timestamp - deliveries[0].received_at) < 60 for event in events)
