@@ -18,7 +18,7 @@ from relayd.protocol.recording import BadRecording
 __all__ = ["Sender", "looked_through"]
 
 MOST_EVENTS = 500
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1_000_000
 """Of one body; a relay reads larger ones, but a body is confirmed as a whole."""
 
 FAREWELL_SECONDS = 5.0

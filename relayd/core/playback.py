@@ -81,7 +81,7 @@ def behind(cursor: str) -> Begins:
 
     def begins(event: Event) -> bool:
         nonlocal passed
-        begun, passed = passed, passed or event.id == cursor
+        begun, passed = passed, event.id == cursor
         return begun
 
     return begins

@@ -1,4 +1,6 @@
 import math
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -122,6 +124,22 @@ def test_what_is_no_place_is_named(text: str) -> None:
     """With what would be one."""
     with pytest.raises(ValueError, match=r"is no place in a recording; give a cursor, a time like .*, or 40%"):
         beginning(text, first=0, last=1)
+
+
+@pytest.fixture
+def _far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine that is set up in Tokyo."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_far_east")
+def test_a_time_without_a_zone_is_utc_everywhere() -> None:
+    """Two people who are told the same place find the same event."""
+    assert 5 == first_of(beginning("2026-01-31T12:00:41", first=NOON, last=NOON + 100), EVENTS)
 
 
 def test_a_moved_event_is_the_other_projects() -> None:

@@ -48,7 +48,10 @@ def test_the_name_says_how_it_is_written_and_the_bytes_how_it_is_read(tmp_path: 
 
 def test_the_same_events_are_the_same_bytes(tmp_path: Path) -> None:
     """No name and no time of writing is in the file."""
-    assert written(tmp_path / "a.gz").read_bytes() == written(tmp_path / "b.gz").read_bytes()
+    first = written(tmp_path / "a.gz").read_bytes()
+    assert first == written(tmp_path / "b.gz").read_bytes()
+    # RFC 1952 2.3: flags, among them that of a name, and the time.
+    assert bytes(5) == first[3:8]
 
 
 def test_the_earliest_and_the_latest_time_are_found(tmp_path: Path) -> None:
