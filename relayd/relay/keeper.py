@@ -257,16 +257,17 @@ class Keeper:
     async def _put(self, commit: Commit) -> None:
         journal, patience = self._past.journal, self._limits.journal_patience_seconds
         assert journal is not None  # noqa: S101  # whoever writes has looked
-        if self._replays:
-            work = asyncio.ensure_future(journal.commit(commit))
-            self._left = work, commit
-            try:
+        work = asyncio.ensure_future(journal.commit(commit))
+        self._left = work, commit
+        try:
+            if self._replays:
                 await in_time(work, patience, LATE)
-            finally:
-                self._left = None if work.done() else self._left
-            return
-        with complaining(patience, self._complain):
-            await journal.commit(commit)
+                return
+            with complaining(patience, self._complain):
+                # Who waits for it may be ended; it is written all the same, and its position is the journal's.
+                await asyncio.shield(work)
+        finally:
+            self._left = None if work.done() else self._left
         self._trouble.over()
 
     async def _ended(self) -> bool:

@@ -496,6 +496,25 @@ async def test_snapshots_wait_for_the_batch_that_is_being_written(embedded: Rela
     assert [0, 1, 1] == [written.position.offset for written in journal_of(embedded).commits]
 
 
+async def test_snapshots_wait_for_the_batch_that_nobody_waits_for_any_more(embedded: Relay) -> None:
+    """A relay that ends in the middle of a batch: it is written, and what is written last goes on behind it."""
+    first = embedded.stage(line("a"))
+    await embedded.keeper.commit(first, [])
+    embedded.keeper.note(embedded.log.apply(first))
+    journal_of(embedded).gate = gate = asyncio.Event()
+    commit = asyncio.create_task(embedded.keeper.commit(embedded.stage(line("b")), []))
+    await settle()
+    await stopped(commit)
+    flush = asyncio.create_task(embedded.keeper.flush(everything=True))
+    await settle()
+    assert not flush.done()
+    gate.set()
+    await flush
+    assert [] == embedded.observer.of("journal_failed")
+    assert [0, 1, 1] == [written.position.offset for written in journal_of(embedded).commits]
+    assert ["p"] == [row.project_id for row in journal_of(embedded).commits[-1].projects]
+
+
 async def test_a_batch_that_can_t_be_written_is_refused_and_can_come_again(embedded: Relay) -> None:
     """Publishers are told; the trouble ends with the next that can be written."""
     staging = embedded.stage(line("a"))
