@@ -3,7 +3,9 @@
 from aiohttp import web
 
 from relayd.api.asking import Authenticate, answer
+from relayd.dialects.belonging import PROJECT_HEADER
 from relayd.dialects.delivery import Delivery
+from relayd.dialects.detect import DIALECT_HEADER
 from relayd.ports import Clock, Ingest, Receipt, Unavailable
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.endpoints import INGEST
@@ -15,7 +17,8 @@ MAX_BODY = 8 * 1024 * 1024
 """Bytes of one body."""
 
 MAX_MESSAGE_ID = 256
-DIALECT = "x-relayd-dialect"
+HEADERS = (DIALECT_HEADER, PROJECT_HEADER)
+"""What of a request's headers is for those who read the body."""
 
 
 class IngestApi:
@@ -49,7 +52,7 @@ class IngestApi:
             message_id=message_id or None,
             content_type=request.content_type,
             user_id=viewer.user,
-            headers={DIALECT: request.headers[DIALECT]} if DIALECT in request.headers else {},
+            headers={name: request.headers[name] for name in HEADERS if name in request.headers},
             projects=None if not viewer.projects or "*" in viewer.projects else viewer.projects,
         )
         try:

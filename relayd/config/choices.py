@@ -26,7 +26,7 @@ class Dialects(Table):
     """How events are understood; a dialect's own settings stand in `[dialects.<name>]`."""
 
     use: Names = Field(
-        default=("cloudevents", "celery", "native"),
+        default=("cloudevents", "celery", "agui", "native"),
         description="Plug-ins asked in this order whether an event is theirs; what nobody claims is native.",
     )
 

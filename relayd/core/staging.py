@@ -31,6 +31,11 @@ class Said(Protocol):
         """By which it is recognised."""
         ...
 
+    @property
+    def first(self) -> int:
+        """The part at which its messages begin."""
+        ...
+
 
 class StagedBody(Struct, frozen=True, gc=False):
     """One body with its places."""
@@ -77,7 +82,7 @@ class Staging:
                     continue
                 self._seen.remember(key)
                 keys.append(key)
-            for part, message in enumerate(event.messages):
+            for part, message in enumerate(event.messages, event.first):
                 # What `Place(…)` does, without the step through its own `__new__`, which costs as much again.
                 place = tuple.__new__(Place, (epoch, offset, item, part))
                 if purges is not None and purges.hides(place, message.project_id, fingerprint):

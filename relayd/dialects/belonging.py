@@ -1,13 +1,16 @@
-"""Whose a project is, where its start does not say so itself: a worker may say it in the headers of the message."""
+"""What a worker may say in the headers of a message: whose a project is, and in other dialects which it is."""
 
 from collections.abc import Mapping, Sequence
 
 from relayd.dialects.delivery import Item, JsonValue
 from relayd.protocol.messages import ProjectStarted
 
-__all__ = ["OWNER_HEADER", "TEAM_HEADER", "adopt_owner"]
+__all__ = ["OWNER_HEADER", "PROJECT_HEADER", "TEAM_HEADER", "adopt_owner"]
 
 OWNER_HEADER, TEAM_HEADER = "x-relayd-owner", "x-relayd-team"
+
+PROJECT_HEADER = "x-relayd-project"
+"""For dialects whose events do not always say of which project they are."""
 
 
 def adopt_owner(items: Sequence[Item], headers: Mapping[str, JsonValue]) -> None:

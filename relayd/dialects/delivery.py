@@ -63,6 +63,10 @@ class Item(Struct, frozen=True, gc=False, kw_only=True):
     """A sentence that names the field and the mend."""
     raw: bytes = b""
     message_id: str | None = None
+    first: int = 0
+    """The number, within the event, of its first message: part of the place, so no dialect's memory may move it."""
+    remembers: bool = False
+    """It may tell what stood in earlier bodies: whether there is a secret in it can't be seen from its own bytes."""
 
 
 class Dialect(Protocol):

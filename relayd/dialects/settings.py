@@ -6,7 +6,34 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from relayd.protocol.messages import TYPES
 
-__all__ = ["Rule", "RulesSettings"]
+__all__ = ["AguiSettings", "Rule", "RulesSettings"]
+
+
+class AguiSettings(BaseModel):
+    """AG-UI: what of it is told, and whose it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    progress: str = Field(
+        default="",
+        pattern=r"^(/([^/~]|~[01])*)*$",
+        description="JSON pointer (RFC 6901) to the number in the agent's state that is the progress; empty: there is "
+        "none.",
+    )
+    progress_full: float = Field(
+        default=100, gt=0, le=2**53, description="What that number is when all is done, such as 1 for a fraction."
+    )
+    tool_texts: bool = Field(
+        default=True,
+        description="Tell what tools are called with and what they answer, shortened and without secrets; else only "
+        "their names.",
+    )
+    reasoning: bool = Field(default=False, description="Tell the text of what agents reason as lines of log.")
+    one_run_per_user: bool = Field(
+        default=False,
+        description="Each user of the broker speaks of one run at a time: an event that names none is of the last one "
+        "that its user began.",
+    )
 
 
 class Rule(BaseModel):

@@ -129,8 +129,9 @@ class Intake:
         try:
             items = self._dialect.feed(delivery)
             # A body of which nothing is shown may be of any size, and a look at all of it would take its time.
-            if any(item.messages for item in items) and self.redactor.suspects(delivery.body):
-                for item in items:
+            suspect = any(item.messages for item in items) and self.redactor.suspects(delivery.body)
+            for item in items:
+                if suspect or item.remembers:
                     for message in item.messages:
                         self.redactor.message(message)
         except Exception as error:  # noqa: BLE001  # the net for one poison event: the next must not suffer
@@ -189,9 +190,10 @@ def receipt(reading: Reading, body: StagedBody) -> Receipt:
     """Return what became of a body."""
     items = reading.items
     rejected = [item for item in items if item.reason is not None]
+    last = max(0, items[-1].first + len(items[-1].messages) - 1) if items else 0
     return Receipt(
         delivery=reading.delivery,
-        cursor=body.cursors.text(max(0, len(items) - 1), 0),
+        cursor=body.cursors.text(max(0, len(items) - 1), last),
         accepted=len(items) - body.repeated - len(rejected),
         repeated=body.repeated,
         rejected=rejected,

@@ -33,7 +33,7 @@ async def test_poison_is_kept_and_stops_nobody(amqp: str, capfd: pytest.CaptureF
 
         listed = await rows(relay, 3, capfd)
         assert ["unknown_type", "unknown_dialect", "not_json"] == [row.split()[2] for row in listed]
-        assert "'shout' is not in use here; there is cloudevents, celery, native" in listed[1]
+        assert "'shout' is not in use here; there is cloudevents, celery, agui, native" in listed[1]
         number = listed[2].split()[0]
         shown = await relayd("rejected", "show", number, "--admin", relay.admin_url, capsys=capfd)
         assert TORN == shown.out.encode()

@@ -31,6 +31,7 @@ PLUGINS: dict[tuple[str, str], type[BaseModel] | None] = {
     ("relayd.transports", "websocket"): None,
     ("relayd.transports", "longpoll"): None,
     ("relayd.transports", "sse"): None,
+    ("relayd.dialects", "agui"): None,
     ("relayd.dialects", "cloudevents"): None,
     ("relayd.dialects", "celery"): None,
     ("relayd.dialects", "native"): None,

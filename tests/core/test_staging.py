@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from relayd.core.purges import Purge, Purges
 from relayd.core.repeats import RepeatWindow, repeat_key
 from relayd.core.staging import Staging
+from relayd.dialects.delivery import Item
 from relayd.protocol import codec
 from relayd.protocol.cursor import Place
 from relayd.protocol.messages import AgentStatusUpdate, ProjectCompleted
@@ -20,6 +21,16 @@ def test_an_entry_has_the_place_of_its_event() -> None:
     """Epoch and offset of the body, number of the event in it, number of the message of the event."""
     body = staging(epoch=2).add(7, mark(7), NOW, [said(line()), said(line("a"), line("b"))])
     assert [Place(2, 7, 0, 0), Place(2, 7, 1, 0), Place(2, 7, 1, 1)] == [entry.place for _, entry in body.entries]
+
+
+def test_a_dialect_says_where_an_event_s_messages_begin() -> None:
+    """So that what it remembers of others, which stands in front, moves none of the event's own."""
+    known = Item(messages=[line("gathered"), line("own")], first=4)
+    forgotten = Item(messages=[line("own")], first=5)
+    bodies = [staging().add(7, mark(7), NOW, [item]) for item in (known, forgotten)]
+    assert [[Place(0, 7, 0, 4), Place(0, 7, 0, 5)], [Place(0, 7, 0, 5)]] == [
+        [entry.place for _, entry in body.entries] for body in bodies
+    ]
 
 
 def test_repeats_and_rejected_events_take_their_places() -> None:

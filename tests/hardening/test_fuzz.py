@@ -22,13 +22,14 @@ from hypothesis import strategies as st
 
 from relayd.config import ConfigError, load
 from relayd.config.loading import PLUGIN_TABLES, TABLES
+from relayd.dialects.agui.dialect import AguiDialect
 from relayd.dialects.celery import CeleryDialect
 from relayd.dialects.cloudevents import CloudEventsDialect
 from relayd.dialects.delivery import Delivery
 from relayd.dialects.detect import Detector
 from relayd.dialects.native import NativeDialect
 from relayd.dialects.rules import RulesDialect
-from relayd.dialects.settings import Rule, RulesSettings
+from relayd.dialects.settings import AguiSettings, Rule, RulesSettings
 from relayd.plugins import settings_of
 from relayd.protocol import codec
 from relayd.protocol.disconnect import Disconnect
@@ -198,11 +199,15 @@ CELERY = b'{"type":"task-started","uuid":"a","root_id":"a","timestamp":1,"hostna
 CLOUD = (
     b'{"specversion":"1.0","type":"swarm.workflow_log","id":"1","source":"/s","subject":"fuzz","data":{"level":"info"}}'
 )
+AGUI = (
+    b'[{"type":"RUN_STARTED","threadId":"fuzz","runId":"r"},{"type":"TEXT_MESSAGE_CHUNK","delta":"x"},'
+    b'{"type":"TOOL_CALL_START","toolCallId":"c","toolCallName":"t"},{"type":"RUN_FINISHED","usage":[{"inputTokens":1}]}]'
+)
 BODIES = (
     EVENTS
     | st.lists(EVENTS, max_size=4).map(lambda events: b"[" + b",".join(events) + b"]")
     | st.lists(EVENTS, max_size=4).map(b"\n".join)
-    | spoilt(GOOD, b"[" + GOOD + b"," + GOOD + b"]", GOOD + b"\n" + GOOD, CELERY, CLOUD)
+    | spoilt(GOOD, b"[" + GOOD + b"," + GOOD + b"]", GOOD + b"\n" + GOOD, CELERY, CLOUD, AGUI)
     | st.binary(max_size=200)
 )
 HEADERS = st.dictionaries(
@@ -217,7 +222,7 @@ RULE = Rule(name="any", type="workflow_log", take={"message": "data.x || message
 def test_events(times: int) -> None:
     """Bodies for all dialects at once: each raw event is one item, with messages or with a reason and its bytes."""
     rules = RulesDialect(RulesSettings(rule=(RULE,)))
-    detector = Detector([CloudEventsDialect(), CeleryDialect(), rules, NativeDialect()])
+    detector = Detector([CloudEventsDialect(), CeleryDialect(), rules, AguiDialect(AguiSettings()), NativeDialect()])
 
     def look(one: tuple[bytes, dict[str, Any], str | None]) -> None:
         body, headers, kind = one

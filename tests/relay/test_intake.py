@@ -9,10 +9,12 @@ import pytest
 from relayd.core.purges import Purge, Purges
 from relayd.core.redaction import Redactor
 from relayd.dialects.delivery import CANARY_HEADER, Delivery, Item, Reason
+from relayd.dialects.delivery import Dialect as AnyDialect
 from relayd.dialects.detect import Detector
 from relayd.dialects.native import NativeDialect
 from relayd.ports import JournalError, Position
 from relayd.protocol.cursor import Place, fingerprint
+from relayd.protocol.messages import WorkflowLog
 from relayd.relay.intake import KEPT_BYTES, SLICE_BODIES, SLICE_BYTES, Intake, slices
 from relayd.relay.keeper import BACKLOG
 from relayd.testing.journal import FakeJournal
@@ -41,13 +43,27 @@ class Dialect(NativeDialect):
         return super().feed(delivery)
 
 
+class Gathering:
+    """Tells what it was given in several bodies as one line, at a place of its own."""
+
+    name = "gathering"
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def feed(self, delivery: Delivery) -> list[Item]:
+        self.text += delivery.body.decode()
+        line = WorkflowLog(project_id="p", timestamp=1, level="info", message=self.text)
+        return [Item(messages=[line], first=7, remembers=True)]
+
+
 class Reading:
     """A relay that reads a source."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, dialect: AnyDialect | None = None) -> None:
         self.relay = relay
         self.source = relay.source
-        self.intake = Intake(relay.engine, Detector([Dialect()]), relay.keeper, Redactor())
+        self.intake = Intake(relay.engine, Detector([dialect or Dialect()]), relay.keeper, Redactor())
         self.task = asyncio.create_task(self.intake.run(None))
 
     async def says(self, *bodies: bytes, **properties: object) -> Sequence[Delivery]:
@@ -257,6 +273,18 @@ async def test_a_secret_is_hidden_from_viewers_and_the_journal(stream: Reading) 
     kept = await journal_of(stream).read("p", limit=10)
     assert not any(b"hunter2" in entry.payload for entry in kept)
     assert 2 == len(kept)
+
+
+async def test_a_secret_that_comes_in_pieces_is_hidden() -> None:
+    """In no body of them was any; the receipt names the place where what was told stands."""
+    relay = await Relay.begin()
+    reading = Reading(relay, Gathering())
+    viewer = await relay.watches()
+    await reading.says(b"AKIAIOSF", b"ODNN7EXAMPLE")
+    assert_hears(viewer, "AKIAIOSF", "[redacted]")
+    assert [message["id"] for message in viewer.messages()[-2:]] == [told.cursor for told in reading.source.settled]
+    await reading.stop()
+    await relay.end()
 
 
 async def test_a_secret_is_hidden_in_what_was_rejected(stream: Reading) -> None:
