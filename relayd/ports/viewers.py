@@ -43,6 +43,11 @@ class Encoding(Protocol):
         ...
 
     @property
+    def restates(self) -> bool:
+        """Whoever resumes is told the state, too: its language begins anew with each connection."""
+        ...
+
+    @property
     def pace_ms(self) -> int:
         """Least time between two live frames that the viewer asked for; 0: as fast as the relay's own pace."""
         ...

@@ -22,7 +22,7 @@ from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import GREETING, ConnectionEstablished, Message
 from relayd.relay.engine import Engine
 from relayd.relay.refusal import Refused
-from relayd.relay.subscription import Subscription
+from relayd.relay.subscription import Subscription, Watched
 
 __all__ = ["Opening", "established", "judge", "open_subscription"]
 
@@ -117,18 +117,17 @@ async def open_subscription(
     if after is not None and verdict is not None and verdict.place is not None:
         # The place as it was judged: if the log was made anew since, it lies below the floor, and a gap is told.
         subscription.passed = Passed(verdict.place, after)
-        return Opening(replay="resume", cursor=after, entries=(), head=engine.log.head_cursor())
+        state = snapshot_of(subscription.project) if subscription.follower.encoding.restates else None
+        return Opening(replay="resume", cursor=after, entries=(), head=engine.log.head_cursor(), snapshot=state)
     if verdict is not None:
         engine.observer.gapped(verdict.cause)
     modern = subscription.follower.encoding.modern
     while True:
         purges = engine.log.purges
         # State and position are taken in one step: no await stands between these lines and the first of `tail`.
-        state = subscription.project.state
-        # A partial state would be taken for the whole.
-        whole = not subscription.project.partial
-        snapshot = state.as_dict() if modern and state.cursor is not None and whole else None
-        words = spoken(state, engine.clock.now()) if not modern and whole else ()
+        project = subscription.project
+        snapshot = snapshot_of(project) if modern else None
+        words = () if modern or project.partial else spoken(project.state, engine.clock.now())
         # Who was told of what is missing goes on without a hole from there.
         newest = await engine.past.tail(subscription.project, tail, subscription.selection, whole=verdict is not None)
         if purges is engine.log.purges:
@@ -143,6 +142,12 @@ async def open_subscription(
         snapshot=snapshot,
         spoken=words,
     )
+
+
+def snapshot_of(project: Watched) -> dict[str, Any] | None:
+    """Return a project's state; None while it has none, and of a partial one, which would be taken for the whole."""
+    state = project.state
+    return None if project.partial or state.cursor is None else state.as_dict()
 
 
 def established(

@@ -25,6 +25,7 @@ class FakeEncoding(Struct, frozen=True):
     pace_ms: int = 0
     collapses: bool = False
     transport: str = "fake"
+    restates: bool = False
 
     @property
     def envelope(self) -> bool:

@@ -18,12 +18,14 @@ from relayd.transports.origin import foreign
 __all__ = [
     "bearer",
     "collapses",
+    "dialect",
     "handshake",
     "is_modern",
     "offered",
     "pace_ms",
     "query_flag",
     "query_number",
+    "refuse",
     "selection",
     "token",
 ]
@@ -32,6 +34,8 @@ SESSION = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 BEARER = "bearer."
 PER_PROJECT = {"after", "types", "level", "agent", "q"}
 """What a socket for many projects is told in `subscribe`."""
+DIALECTS = ("relayd", "ag-ui")
+"""The first is what everybody hears who asks for none."""
 MIN_PACE_MS, MAX_PACE_MS = 10, 60_000
 T = TypeVar("T")
 
@@ -105,6 +109,14 @@ def selection(request: web.BaseRequest) -> Selection:
     except msgspec.ValidationError as error:
         raise refuse(str(error)) from error
     return EVERYTHING if wanted == EVERYTHING else wanted
+
+
+def dialect(request: web.BaseRequest) -> str:
+    """Return in which language a viewer wants to be told; raises Refused for one that is not spoken here."""
+    wanted = request.query.get("dialect", DIALECTS[0])
+    if wanted not in DIALECTS:
+        raise refuse(f"dialect: use {' or '.join(DIALECTS)}, not {wanted[:40]!r}")
+    return wanted
 
 
 def pace_ms(request: web.BaseRequest) -> int:

@@ -67,6 +67,7 @@ class WebSocketEncoding(Struct, frozen=True):
     pace_ms: int = 0
     collapses: bool = False
     transport: str = "websocket"
+    restates: bool = False
 
     @property
     def envelope(self) -> bool:
@@ -127,6 +128,7 @@ class SseEncoding(Struct, frozen=True):
     envelope: bool = True
     """A chunk holds many events and counts as one frame."""
     modern: bool = True
+    restates: bool = False
 
     def frame(
         self,
@@ -144,6 +146,10 @@ class SseEncoding(Struct, frozen=True):
         if entries[-1].cursor != cursor:
             events.append(b"id: %b\n\n" % cursor.encode())
         return self.raw(b"".join(events))
+
+    def begin(self, project_id: str, retry_ms: int) -> bytes:  # noqa: ARG002  # other languages begin with the project
+        """Return the first bytes of a stream: how long a browser waits before it reconnects."""
+        return self.raw(b"retry: %d\n\n" % retry_ms)
 
     def say(self, payload: bytes, cursor: str | None = None) -> bytes:
         """Return one event; without a cursor the viewer keeps the one it has."""
@@ -167,6 +173,7 @@ class PollEncoding(Struct, frozen=True):
     transport: str = "longpoll"
     envelope: bool = True
     modern: bool = True
+    restates: bool = False
 
     def frame(
         self,

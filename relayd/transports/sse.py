@@ -10,7 +10,8 @@ from relayd.protocol.endpoints import PROJECT
 from relayd.protocol.messages import Notice
 from relayd.relay.admission import Admission
 from relayd.relay.lobby import Lobby
-from relayd.transports.asking import collapses, handshake, pace_ms, query_flag
+from relayd.transports.agui import AgUiEncoding
+from relayd.transports.asking import collapses, dialect, handshake, pace_ms, query_flag, refuse
 from relayd.transports.frames import LAST_CHUNK, SseEncoding
 from relayd.transports.wire import OpenEnded, SocketWire
 
@@ -68,10 +69,7 @@ class SseTransport:
         with self._admission.reading(self.name):
             asked = handshake(request, self.name, self._admission.engine.limits, after=last_id)
             chunked = request.version >= (1, 1)
-            batch = query_flag(request, "batch")
-            encoding = SseEncoding(
-                batch=batch, chunked=chunked, pace_ms=pace_ms(request), collapses=collapses(request, envelopes=batch)
-            )
+            encoding = encoding_of(request, chunked=chunked)
         grant = await self._admission.admit(asked)
         response = OpenEnded(headers=HEADERS)
         if chunked:
@@ -81,7 +79,8 @@ class SseTransport:
             with suppress(ConnectionError):
                 await response.prepare(request)
                 # The first byte at once: a proxy that buffers is found out before the first event.
-                if wire.take_over(request) and wire.push(encoding.raw(b"retry: %d\n\n" % RETRY_MS)):
+                first = encoding.begin(request.match_info["project_id"], RETRY_MS)
+                if wire.take_over(request) and wire.push(first):
                     session = wire.enter(self._admission, self._lobby, grant, many=False)
                     wire.begin(session.begin(self._admission, asked))
         finally:
@@ -89,3 +88,14 @@ class SseTransport:
             if wire.session is None:
                 grant.release()
         return response
+
+
+def encoding_of(request: web.Request, *, chunked: bool) -> SseEncoding:
+    """Return how a viewer reads; raises Refused."""
+    batch = query_flag(request, "batch")
+    pace, newest = pace_ms(request), collapses(request, envelopes=batch)
+    if dialect(request) == "ag-ui":
+        if batch:
+            raise refuse("batch: AG-UI knows no envelopes; leave out either it or dialect=ag-ui")
+        return AgUiEncoding(batch=False, chunked=chunked, pace_ms=pace)
+    return SseEncoding(batch=batch, chunked=chunked, pace_ms=pace, collapses=newest)

@@ -12,6 +12,7 @@ from relayd.protocol.messages import ProjectStarted, WorkflowStageUpdate
 from relayd.relay.opening import judge
 from relayd.relay.refusal import Refused
 from relayd.testing.sources import FakeSource
+from relayd.testing.viewers import FakeEncoding, FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import Relay, assert_hears, line, progress
 
@@ -60,6 +61,19 @@ async def test_a_resumed_viewer_gets_exactly_what_it_missed(relay: Relay) -> Non
     last = await again.returns(after=after)
     assert_hears(last, "b", "c")
     assert viewer.messages()[-1]["id"] != last.messages()[-1]["id"]
+
+
+async def test_a_resumed_viewer_whose_language_begins_anew_is_told_the_state(relay: Relay) -> None:
+    """As it is now; what it missed comes all the same, but of a partial state nothing."""
+    viewer = await relay.watches()
+    after = viewer.cursor
+    relay.says("a", progress(40))
+    again = await relay.watches(after=after, wire=FakeWire(FakeEncoding(restates=True)))
+    assert ("resume", 40) == (again.messages()[0]["replay"], again.messages()[0]["snapshot"]["progress"])
+    assert_hears(again, "a")
+    relay.log.projects["p"].partial = True
+    partial = await relay.watches(after=after, wire=FakeWire(FakeEncoding(restates=True)))
+    assert "snapshot" not in partial.messages()[0]
 
 
 async def test_a_resume_from_below_memory_comes_through_the_journal() -> None:

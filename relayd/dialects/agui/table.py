@@ -66,11 +66,11 @@ def run_started(known: Known) -> list[Fields]:
     """Begin the project anew; what went into the run is the user's business."""
     names = {"key": "runId", "parent_id": "parentRunId", "root_id": "threadId"}
     ids = {ours: read_name(known.event.get(theirs)) for ours, theirs in names.items()}
-    return [{"type": "project_started", "project_type": "ag-ui", **ids}]
+    return [{"type": "project_started", "project_type": "ag-ui", **ids}, known.status("working", agent=MAIN)]
 
 
 def run_finished(known: Known) -> list[Fields]:
-    """End the project, or leave agents waiting for a human; an outcome that is unknown is a success."""
+    """End the project and its agent, or leave agents waiting; an outcome that is unknown is a success."""
     said = known.event.get("outcome")
     outcome = said if isinstance(said, Mapping) else {}
     kind = outcome.get("type")
@@ -79,8 +79,9 @@ def run_finished(known: Known) -> list[Fields]:
         first, *others = waiting(known, outcome.get("interrupts"))
         return [{**first, **used}, *others]
     if kind == "cancelled":
-        return [{"type": "project_error", "error": "the run was cancelled", "code": "cancelled", **used}]
-    return [{"type": "project_completed", **used}]
+        cancelled = {"type": "project_error", "error": "the run was cancelled", "code": "cancelled"}
+        return [known.status("idle", agent=MAIN), {**cancelled, **used}]
+    return [known.status("completed", agent=MAIN, progress=100), {"type": "project_completed", **used}]
 
 
 def waiting(known: Known, interrupts: object) -> list[Fields]:
@@ -96,9 +97,10 @@ def waiting(known: Known, interrupts: object) -> list[Fields]:
 
 
 def run_error(known: Known) -> list[Fields]:
-    """End the project badly."""
+    """End the project and its agent badly."""
     error = {"error": need(known.event, "message"), "code": known.event.get("code")}
-    return [{"type": "project_error", **error, "usage": total(known.event.get("usage"))}]
+    failed = {"type": "project_error", **error, "usage": total(known.event.get("usage"))}
+    return [known.status("failed", agent=MAIN), failed]
 
 
 def step(status: str) -> Callable[[Known], list[Fields]]:

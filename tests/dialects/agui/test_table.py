@@ -15,6 +15,7 @@ LEGACY = {
     "THINKING_TEXT_MESSAGE_END",
 }  # fmt: skip
 BACK = ("agent_status_update", "agent", "working", 0)
+DONE = ("agent_status_update", "agent", "completed", 100)
 
 
 def test_every_type_of_the_package_has_a_row() -> None:
@@ -36,6 +37,7 @@ def test_a_whole_run_is_told() -> None:
     assert len(EVERY) == len(items)
     assert [
         ("project_started",),
+        BACK,
         ("workflow_stage_update", "agent", "running", "plan", "plan"),
         ("agent_status_update", "agent", "working", "thinking", 0),
         ("workflow_log", "agent", "info", "reasoning", "a private thought."),
@@ -57,7 +59,9 @@ def test_a_whole_run_is_told() -> None:
         ("workflow_log", "agent", "info", "PLAN", "PLAN"),
         ("workflow_log", "agent", "info", "cart", "cart"),
         ("workflow_stage_update", "agent", "completed", "plan", "plan"),
+        ("agent_status_update", "agent", "failed", 0),
         ("project_error", "no money", "BUDGET"),
+        DONE,
         ("project_completed",),
     ] == short([message for item in items for message in item.messages])
     assert all(item.reason is None for item in items)
@@ -80,7 +84,7 @@ def test_what_is_encrypted_is_not_even_kept() -> None:
 
 def test_a_run_begins_with_its_ids() -> None:
     """The thread is the root, the run the key; a run before it the parent."""
-    (started,) = said(agui(), STARTED)
+    started, _ = said(agui(), STARTED)
     assert isinstance(started, ProjectStarted)
     assert ("shop", "run-1", "run-0", "shop", 1_700_000_007.0, "ag-ui", "agui") == (
         started.project_id, started.key, started.parent_id, started.root_id, started.timestamp, started.project_type,
@@ -95,13 +99,13 @@ def finished(**more: Any) -> BaseEvent:  # noqa: ANN401  # fields of the package
 
 def test_a_run_ends_with_what_it_used() -> None:
     """A success where nothing else is said."""
-    (completed,) = said(agui(), FINISHED)
+    _, completed = said(agui(), FINISHED)
     assert isinstance(completed, ProjectCompleted)
     assert {"input_tokens": 10, "output_tokens": 4, "total_tokens": 14, "model": "m-1"} == completed.usage
-    assert [("project_completed",)] == short(said(agui(), finished(outcome=events.RunFinishedSuccessOutcome())))
+    assert [DONE, ("project_completed",)] == short(said(agui(), finished(outcome=events.RunFinishedSuccessOutcome())))
     # An outcome that is not known is stripped and read as a success (AG-UI 1.0).
     event = {"type": "RUN_FINISHED", "threadId": "t", "runId": "r", "outcome": {"type": "of the future"}}
-    assert [("project_completed",)] == short(said(agui(), event))
+    assert [DONE, ("project_completed",)] == short(said(agui(), event))
 
 
 def test_a_run_that_is_interrupted_waits_for_a_human() -> None:
@@ -138,7 +142,8 @@ def test_no_more_agents_wait_than_are_told() -> None:
 
 def test_a_run_that_is_cancelled_is_no_success() -> None:
     """It says who ended it: nobody's fault."""
-    (error,) = said(agui(), finished(outcome=events.RunFinishedCancelledOutcome()))
+    agent, error = said(agui(), finished(outcome=events.RunFinishedCancelledOutcome()))
+    assert [("agent_status_update", "agent", "idle", 0)] == short([agent])
     assert isinstance(error, ProjectError)
     assert ("the run was cancelled", "cancelled", True) == (error.error, error.code, error.fatal)
 
@@ -147,7 +152,7 @@ def test_a_failed_run_says_what_it_used() -> None:
     """What failed was paid for, too."""
     usage = [events.TokenUsage(output_tokens=3)]
     event = events.RunErrorEvent(message="m", usage=usage)
-    (error,) = said(agui(), event, projects=frozenset({"p"}))
+    _, error = said(agui(), event, projects=frozenset({"p"}))
     assert ({"output_tokens": 3, "total_tokens": 3}, "p") == (error.usage, error.project_id)
 
 
@@ -162,12 +167,13 @@ def test_a_subagent_is_an_agent() -> None:
     )  # fmt: skip
     assert [
         ("project_started",),
+        BACK,
         ("agent_status_update", "s", "working", 0, "critic"),
         ("agent_status_update", "s", "working", "waiting_for_human", 0, "critic"),
         ("agent_status_update", "s", "working", 0, "critic"),
         ("agent_status_update", "s", "completed", 100, "critic"),
     ] == short(messages)
-    assert "top" == messages[1].parent_id
+    assert "top" == messages[2].parent_id
 
 
 def test_a_tool_s_answer_is_told_in_short() -> None:
@@ -190,7 +196,7 @@ def test_a_tool_s_answer_is_told_in_short() -> None:
 
 def test_an_application_s_own_words_are_told() -> None:
     """With what it attaches, if that is no more than can be shown."""
-    _, small, large, plan = said(
+    _, _, small, large, plan = said(
         agui(), STARTED, events.CustomEvent(name="cart", value=[1]), events.CustomEvent(name="cart", value="x" * 9_000),
         events.ActivitySnapshotEvent(message_id="a", activity_type="PLAN", content={"steps": []}),
     )  # fmt: skip
@@ -213,7 +219,7 @@ def test_reasoning_of_before_version_1_is_understood() -> None:
         ("agent_status_update", "agent", "working", "thinking", 0),
         ("workflow_log", "agent", "info", "reasoning", "hm"),
         BACK,
-    ] == short(said(agui(reasoning=True), STARTED, *old)[1:])
+    ] == short(said(agui(reasoning=True), STARTED, *old)[2:])
 
 
 def test_a_shorthand_that_names_no_tool_begins_none() -> None:
@@ -224,6 +230,6 @@ def test_a_shorthand_that_names_no_tool_begins_none() -> None:
         events.ToolCallChunkEvent(tool_call_id="d", tool_call_name="sed"),
     ]
     messages = said(agui(), STARTED, *chunks, events.StepStartedEvent(step_name="x"))
-    assert ["grep", "calls grep", "sed", "calls sed", "x"] == [line[-1] for line in short(messages[1:])]
+    assert ["grep", "calls grep", "sed", "calls sed", "x"] == [line[-1] for line in short(messages[2:])]
     (called,) = [one for one in messages if isinstance(one, WorkflowLog) and one.source == "grep"]
     assert {"arguments": {"a": 1}} == called.fields
