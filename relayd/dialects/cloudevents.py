@@ -2,13 +2,15 @@
 CloudEvents 1.0 over AMQP and HTTP: structured (the whole event is the body) and binary (attributes are headers).
 
 RabbitMQ turns the application properties of AMQP 1.0, for which the binding is written, into headers, so that is where
-the attributes of a binary event are: `cloudEvents_type` or `cloudEvents:type` (AMQP binding 1.0.3-wip, section 3.1).
+the attributes of a binary event are: `cloudEvents_type` or `cloudEvents:type` (AMQP binding 1.0.3-wip, section 3.1), or
+`ce-type` (the binding for RabbitMQ, as Knative and the SDKs have it).
 
 Law 1: an event is one place, whatever is in it.
 Law 2: the producer's own `source` and `id` recognise a repeat (CloudEvents 1.0, section 3.1.1), nothing else does.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +26,10 @@ __all__ = ["CloudEventsDialect"]
 
 STRUCTURED = "application/cloudevents"
 BATCH = "application/cloudevents-batch"
-PREFIX = re.compile(r"cloudevents[_:](.+)", re.IGNORECASE)
+PREFIX = re.compile(r"(?:cloudevents[_:]|ce-)(.+)", re.IGNORECASE)
+OURS = re.compile(r"cloudevents[_:].|ce-specversion$", re.IGNORECASE)
+"""Headers that mark an event; `ce-` alone may be anybody's."""
+
 REQUIRED = ("specversion", "id", "source", "type")
 CONTEXT = frozenset({*REQUIRED, "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"})
 """What is an attribute of its own; the others are extensions."""
@@ -65,7 +70,7 @@ class CloudEventsDialect:
         """Return whether it is marked as one, by its content type or by the headers of a binary one."""
         if (delivery.content_type or "").lower().startswith(STRUCTURED):
             return True
-        return bool(delivery.headers) and any(map(PREFIX.match, delivery.headers))
+        return bool(delivery.headers) and any(map(OURS.match, delivery.headers))
 
     def feed(self, delivery: Delivery) -> list[Item]:
         """Return one item; it is rejected with the attribute that is missing or wrong."""
@@ -103,7 +108,25 @@ def read_structured(body: bytes) -> dict[str, Any]:
     event = read_json(body, "the body")
     if not isinstance(event, dict):
         raise Misunderstood(Reason.NOT_AN_OBJECT, "a structured CloudEvent is one JSON object")
+    if isinstance(encoded := event.get("data_base64"), str) and "data" not in event:
+        event["data"] = read_base64(encoded, str(event.get("datacontenttype") or ""))
     return event
+
+
+def read_base64(encoded: str, kind: str) -> Any:  # noqa: ANN401 -- any JSON
+    """Return data that are bytes in the JSON format (section 3.1.1), as a binary event's are; raises Misunderstood."""
+    try:
+        raw = b64decode(encoded, validate=True)
+    except ValueError as error:
+        detail = f"data_base64: no Base64: {error}; send `data` where it is JSON"
+        raise Misunderstood(Reason.BAD_FIELD, detail) from error
+    return read_data(raw, kind.lower(), what="data_base64")
+
+
+def read_data(raw: bytes, kind: str, *, what: str) -> Any:  # noqa: ANN401 -- any JSON
+    """Return data, told by their size where they are no JSON; raises Misunderstood."""
+    is_json = not kind or JSON_TYPES.match(kind) is not None
+    return read_json(raw, what) if is_json else f"{len(raw)} bytes of {kind}"
 
 
 def read_binary(delivery: Delivery, kind: str) -> dict[str, Any]:
@@ -113,8 +136,7 @@ def read_binary(delivery: Delivery, kind: str) -> dict[str, Any]:
         if (match := PREFIX.match(header)) is not None:
             attributes[match[1].lower()] = value
     if delivery.body:
-        is_json = not kind or JSON_TYPES.match(kind) is not None
-        attributes["data"] = read_json(delivery.body, "data") if is_json else f"{len(delivery.body)} bytes of {kind}"
+        attributes["data"] = read_data(delivery.body, kind, what="data")
     return attributes
 
 

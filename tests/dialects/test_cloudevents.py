@@ -1,9 +1,14 @@
 """CloudEvents, structured and binary, as producers and brokers hand them over."""
 
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cloudevents.core.bindings import amqp, rabbitmq
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +55,8 @@ def binary(
         ("Application/CloudEvents+JSON; charset=utf-8", {}, True),
         ("application/json", {"cloudEvents_type": "x"}, True),
         ("application/json", {"cloudEvents:type": "x"}, True),
+        ("application/json", {"ce-specversion": "1.0"}, True),
+        ("application/json", {"ce-type": "x"}, False),
         ("application/json", {"type": "x"}, False),
         (None, {}, False),
     ],
@@ -182,10 +189,77 @@ def test_an_event_that_is_too_large_is_not_read() -> None:
     assert Reason.EVENT_TOO_LARGE is item.reason
 
 
+MADE = {
+    "type": "com.example.run.progress",
+    "source": "/swarm",
+    "id": "1",
+    "specversion": "1.0",
+    "subject": "shop/coder",
+    "time": datetime(2026, 11, 27, tzinfo=UTC),
+    "datacontenttype": "application/json",
+    "traceparent": "00-x",
+}
+
+
+def made(mode: str, attributes: Mapping[str, Any], data: Any) -> Delivery:  # noqa: ANN401  # any data
+    """Return an event of the SDK's as a broker hands it over, in a mode of one of its bindings."""
+    event = CloudEvent({**MADE, **attributes}, data)
+    headers: dict[str, Any]
+    if mode.startswith("rabbitmq"):
+        write = rabbitmq.to_binary if mode == "rabbitmq binary" else rabbitmq.to_structured
+        sent = write(event, JSONFormat())
+        body, kind, headers = sent.body, sent.content_type, sent.headers
+    else:
+        translate = amqp.to_binary if mode == "amqp binary" else amqp.to_structured
+        message = translate(event, JSONFormat())
+        body, headers = message.application_data, message.application_properties
+        kind = message.properties["content-type"]
+    return Delivery(offset=1, received_at=5.0, body=body, content_type=kind, headers=headers)
+
+
+@pytest.mark.parametrize("mode", ["amqp binary", "amqp structured", "rabbitmq binary", "rabbitmq structured"])
+def test_events_of_the_sdk_are_understood(mode: str) -> None:
+    """In every mode of both bindings the same: fields, time, and by what a repeat is known; a picture by its size."""
+    dialect = CloudEventsDialect()
+    progress = made(mode, {}, {"progress": 65, "message": "half"})
+    assert dialect.claims(progress)
+    (item,) = dialect.feed(progress)
+    assert ("", "/swarm\n1") == (item.detail, item.message_id)
+    expected = ProjectProgress(
+        project_id="shop", agent="coder", timestamp=1_795_737_600.0, progress=65, message="half", dialect="cloudevents"
+    )
+    assert [expected] == [*item.messages]
+    (picture,) = dialect.feed(made(mode, {"type": "x.log", "datacontenttype": "image/png"}, b"\x89PNG"))
+    (said,) = picture.messages
+    assert isinstance(said, WorkflowLog)
+    assert "4 bytes of image/png" == said.message
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"data_base64": "eyJtZXNzYWdlIjoibSJ9"}, "m"),
+        ({"data_base64": "eyJtZXNzYWdlIjoibSJ9", "data": "d"}, "d"),
+        ({"data_base64": "iVBORw==", "datacontenttype": "Image/PNG"}, "4 bytes of image/png"),
+    ],
+)
+def test_data_that_are_bytes_are_read_as_a_binary_event_s(attributes: dict[str, Any], message: str) -> None:
+    """JSON as what it says, without a type, too; `data` where there are both."""
+    (said,) = structured(**attributes).messages
+    assert isinstance(said, WorkflowLog)
+    assert message == said.message
+
+
+@pytest.mark.parametrize(("encoded", "told"), [("&", "data_base64: no Base64"), ("eA==", "data_base64: no JSON")])
+def test_bytes_that_are_none_are_named(encoded: str, told: str) -> None:
+    """Or that are no JSON where they should be."""
+    assert told in structured(data_base64=encoded).detail
+
+
 @quick
 @given(
     st.dictionaries(
-        st.sampled_from([*EVENT, "time", "data", "datacontenttype"]),
+        st.sampled_from([*EVENT, "time", "data", "data_base64", "datacontenttype"]),
         st.recursive(
             st.none()
             | st.booleans()
