@@ -163,7 +163,8 @@ async def test_a_stream_ends_with_a_notice(relay: InsideRelay) -> None:
 async def test_a_language_that_is_not_spoken_is_refused(relay: InsideRelay, query: dict[str, Any], told: str) -> None:
     """With the names of those that are."""
     async with relay.http.get(relay.project("p", "/stream", **query), headers=relay.bearer()) as answer:
-        assert (400, told) == (answer.status, (await answer.json())["detail"])
+        assert 400 == answer.status
+        assert told == (await answer.json())["detail"]
 
 
 def entries(*cursors: str) -> Sequence[Entry]:

@@ -20,13 +20,12 @@ from relayd.dialects.agui.state import Pointer
 from relayd.dialects.agui.table import ROWS, SILENT, Known, Row
 from relayd.dialects.bodies import MAX_EVENTS, cut
 from relayd.dialects.delivery import Delivery, Item, Reason
-from relayd.dialects.native import MAX_EVENT_BYTES
 from relayd.dialects.normalise import Misunderstood, normalise
 from relayd.dialects.settings import AguiSettings
 from relayd.dialects.values import read_timestamp, shown
 from relayd.protocol.messages import Message
 
-__all__ = ["OWN", "RUNS", "AguiDialect"]
+__all__ = ["NEAR", "OWN", "RUNS", "AguiDialect"]
 
 RUNS = 1_000
 """So many projects' runs are remembered, the longest unused forgotten first; each takes 130 KB at most, mostly 1."""
@@ -36,6 +35,9 @@ SEEN = 10_000
 
 OWN = 256
 """The part at which an event's own messages begin; no event brings so many gathered lines to an end."""
+
+NEAR = 16 * 1024
+"""How far into a body a type is looked for: every body of another dialect's is looked at, too."""
 
 TYPES = ROWS.keys() | SILENT
 MARK = re.compile(rb'"type"\s*:\s*"(?:' + "|".join(sorted(TYPES)).encode() + rb')"')
@@ -68,7 +70,7 @@ class AguiDialect:
 
     def claims(self, delivery: Delivery) -> bool:
         """Return whether the first event is of a type of AG-UI's, which are in upper case and nobody else's."""
-        if MARK.search(delivery.body, 0, MAX_EVENT_BYTES) is None:
+        if MARK.search(delivery.body, 0, NEAR) is None:
             return False
         pieces = cut(delivery.body.strip())
         try:

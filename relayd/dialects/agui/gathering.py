@@ -183,7 +183,7 @@ def line(strand: Strand, text: str) -> Fields:
 
 def arguments(strand: Strand) -> Fields:
     """Return what a tool is called with: as it is if that is an object, for then its names tell what is secret."""
-    if strand.length == len(strand.text) <= SHOWN:
+    if strand.length == len(strand.text):
         try:
             parsed = JSON.decode(strand.text)
         except (ValueError, RecursionError):

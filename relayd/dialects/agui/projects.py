@@ -38,7 +38,7 @@ class Projects:
     def of(self, event: Mapping[str, Any], delivery: Delivery, last: str | None) -> str:
         """Return the project; `last` is that of the run which began last in the same body.  Raises Misunderstood."""
         found = named(event, delivery) or last
-        if found is None and self._by_user and delivery.user_id is not None:
+        if found is None and delivery.user_id is not None:
             found = self._last.get(delivery.user_id)
         if found is None:
             mend = (

@@ -8,7 +8,7 @@ from ag_ui.core import events
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayd.dialects.agui.dialect import OWN, AguiDialect
+from relayd.dialects.agui.dialect import NEAR, OWN, AguiDialect
 from relayd.dialects.agui.gathering import STRANDS
 from relayd.dialects.agui.table import ROWS, SILENT
 from relayd.dialects.delivery import Claimant, Delivery, Item, Reason
@@ -61,6 +61,7 @@ def test_it_knows_each_event_of_the_package(event: object) -> None:
         b'[7,{"type":"CUSTOM"}]',
         b'["type":"CUSTOM"',
         b'{"type":"custom"}',
+        b'{"a":"' + b"x" * NEAR + b'","type":"CUSTOM"}',
     ],
 )
 def test_it_leaves_what_is_another_s(raw: bytes) -> None:

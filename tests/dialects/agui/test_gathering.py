@@ -63,13 +63,14 @@ def test_texts_side_by_side_stay_apart() -> None:
 def test_a_shorthand_ends_when_its_agent_goes_on_to_something_else() -> None:
     """To another text, to a tool, or to what it does; what others do does not end it."""
     run = Run()
-    assert ["hello you", "next"] == follow(
+    assert ["hello you", "next one"] == follow(
         run,
         piece("chunk", delta="hello"), piece("chunk", "", delta=" you"), piece("chunk", "n", delta="next"),
-        piece("chunk", "x", delta="other", agent="b"), piece("open", "t", kind="tool"),
+        piece("chunk", "x", delta="other", agent="b"), piece("chunk", "n", delta=" one"),
+        piece("open", "t", kind="tool"), piece("chunk", "y", delta="more"),
     )  # fmt: skip
     assert ["other"] == texts(run.turn("b"))
-    assert [] == texts(run.turn("a"))
+    assert ["more"] == texts(run.turn("a"))
 
 
 def test_a_shorthand_without_an_id_goes_on_with_what_is_open() -> None:
@@ -128,6 +129,16 @@ def test_what_a_tool_is_called_with_is_bounded() -> None:
     assert 2 * SHOWN == len(run.strands["tool", "t"].text)
     (line,) = run.follow(piece("close", "t", kind="tool"))
     assert line["fields"]["arguments"].endswith(f"word… [cut: {50_000 - SHOWN + 1} characters more]")
+
+
+def test_what_looks_whole_and_is_not_is_no_object() -> None:
+    """What is beyond what is kept may be anything."""
+    run = Run()
+    run.follow(piece("open", "t", kind="tool"))
+    run.follow(piece("add", "t", '{"a": 1}' + " " * 2 * SHOWN + "and more", kind="tool"))
+    (line,) = run.follow(piece("close", "t", kind="tool"))
+    assert line["fields"]["arguments"].startswith('{"a": 1} ')
+    assert line["fields"]["arguments"].endswith(" characters more]")
 
 
 def test_a_tool_that_nobody_named_is_a_tool() -> None:
