@@ -36,6 +36,8 @@ PER_PROJECT = {"after", "types", "level", "agent", "q"}
 """What a socket for many projects is told in `subscribe`."""
 DIALECTS = ("relayd", "ag-ui")
 """The first is what everybody hears who asks for none."""
+SPEAKS = "sse"
+"""The transport that speaks all of them; the others only the first."""
 MIN_PACE_MS, MAX_PACE_MS = 10, 60_000
 T = TypeVar("T")
 
@@ -139,6 +141,8 @@ def handshake(
     request: web.Request, transport: str, limits: Limits, *, many: bool = False, after: str | None = None
 ) -> Handshake:
     """Return what a viewer asks for; raises Refused when it can't be read."""
+    if transport != SPEAKS and dialect(request) != DIALECTS[0]:
+        raise refuse(f"dialect: only server-sent events speak {request.query['dialect']}; read …/stream")
     session = request.query.get("session")
     if session is not None and SESSION.fullmatch(session) is None:
         raise refuse("session: use 1 to 64 letters, digits and . _ ~ -, chosen once per tab")

@@ -24,7 +24,9 @@ MALFORMED = [
     ("session", ""),
     ("session", "s" * 65),
     ("session", "a b"),
+    ("dialect", "klingon"),
 ]
+OF_SOCKETS = [("dialect", "ag-ui")]
 OF_STREAMS = [("batch", "yes")]
 OF_POLLS = [("wait", "-1"), ("wait", "56"), ("wait", "nan"), ("wait", "inf"), ("limit", "-1"), ("limit", "1001")]
 
@@ -34,7 +36,7 @@ def shown(value: str) -> str:
     return value[:20]
 
 
-@pytest.mark.parametrize(("name", "value"), [*MALFORMED, *OF_POLLS], ids=shown)
+@pytest.mark.parametrize(("name", "value"), [*MALFORMED, *OF_POLLS, *OF_SOCKETS], ids=shown)
 async def test_a_poll_names_what_it_could_not_read(relay: InsideRelay, name: str, value: str) -> None:
     """400, and a sentence that has the parameter's name."""
     await relay.publish(log("p", "one"))
@@ -89,3 +91,11 @@ async def test_lists_may_be_repeated_or_have_commas(relay: InsideRelay) -> None:
     for query in ("agent=a,c", "agent=a&agent=c", "agent=a,,c,"):
         status, answer = await relay.get(f"{relay.project('p', '/events')}?{query}")
         assert (200, ["a", "c"]) == (status, [message["message"] for message in answer["messages"]])
+
+
+async def test_a_socket_says_who_speaks_what_it_does_not(relay: InsideRelay) -> None:
+    """Told in another language than was asked for, a viewer would wait for words that never come."""
+    status, body, _ = await refused(relay, "p", legacy=True, dialect="ag-ui")
+    assert (400, "dialect: only server-sent events speak ag-ui; read …/stream") == (status, body["detail"])
+    async with watch(relay, "p", dialect="relayd") as viewer:
+        assert "connection_established" == (await viewer.frame())["type"]

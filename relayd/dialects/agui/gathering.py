@@ -16,16 +16,17 @@ import msgspec
 from msgspec import Struct
 
 from relayd.dialects.agui.reading import SHOWN, attached, shortened
+from relayd.protocol.messages import MAX_NAME
 
 __all__ = ["NAMES", "PIECE", "STRANDS", "Kind", "Piece", "Run", "remember"]
 
 PIECE = 4_000
 """A text that is longer is told in pieces of so many characters at most."""
 
-STRANDS = 32
+STRANDS = 16
 """So many texts of one run are gathered at a time."""
 
-NAMES = 128
+NAMES = 64
 """So many tools and agents of one run are remembered by name."""
 
 Kind = Literal["text", "reasoning", "tool"]
@@ -115,8 +116,8 @@ class Run(Struct):
 
 
 def remember(names: OrderedDict[str, str], key: str, name: str) -> None:
-    """Keep a name, within the bound."""
-    names[key] = name
+    """Keep a name, within the bounds."""
+    names[key] = name[:MAX_NAME]
     names.move_to_end(key)
     if len(names) > NAMES:
         names.popitem(last=False)

@@ -173,6 +173,8 @@ def test_names_are_bounded() -> None:
     remember(run.tools, "new", "z")
     assert (NAMES, "y", "z") == (len(run.tools), run.tools["0"], run.tools["new"])
     assert "1" not in run.tools
+    remember(run.tools, "long", "x" * 100_000)
+    assert "x" * 256 == run.tools["long"]
 
 
 PIECES = st.lists(
