@@ -73,14 +73,15 @@ class Run(Struct):
 
     def follow(self, piece: Piece) -> list[Fields]:
         """Take a piece in, and return the lines that it ends."""
-        lines = self.turn(piece.agent, away_from=piece.kind)
         key = (piece.kind, self._continued(piece))
+        strand = self.strands.get(key)
+        # Who goes on with a text need not say again whose it is.
+        lines = self.turn(piece.agent if strand is None else strand.agent, away_from=piece.kind)
         if piece.act == "chunk":
             # A shorthand with another id is another text.
             lines += self._close(
                 lambda one: one.chunked and one.kind == piece.kind and one.agent == piece.agent and one.id != key[1]
             )
-        strand = self.strands.get(key)
         if strand is None:
             if piece.act == "close":
                 return lines

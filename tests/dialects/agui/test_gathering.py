@@ -73,6 +73,17 @@ def test_a_shorthand_ends_when_its_agent_goes_on_to_something_else() -> None:
     assert ["more"] == texts(run.turn("a"))
 
 
+def test_who_goes_on_with_a_text_need_not_say_whose_it_is() -> None:
+    """What it ends is its own agent's, not that of one who says nothing."""
+    run = Run()
+    assert ["mine"] == follow(
+        run,
+        piece("open", "t", kind="tool", agent="a"), piece("chunk", "x", delta="mine"),
+        piece("chunk", "y", delta="other", agent="b"), piece("add", "t", "{}", kind="tool", agent="b"),
+    )  # fmt: skip
+    assert ["calls a tool"] == follow(run, piece("close", "t", kind="tool", agent="b"))
+
+
 def test_a_shorthand_without_an_id_goes_on_with_what_is_open() -> None:
     """Be that begun in the long form, or not at all."""
     run = Run()
