@@ -54,8 +54,8 @@ class PrivateNginx:
     nginx in front of one `relayd` or several, and of `product`: `127.0.0.1:<port>` or `unix:<path>`; use it as `with`.
 
     `changes` are made to the configuration, a text in place of another; its certificate has `days` left.  `tls` trusts
-    that; `https` and `http` are the base addresses; `start`, `stop` and `reload` as often as
-    wanted.
+    that, as does who reads `certificate`; `https` and `http` are the base addresses; `start`, `stop` and `reload` as
+    often as wanted.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class PrivateNginx:
         self.https = f"https://127.0.0.1:{self.port}"
         self.http = f"http://127.0.0.1:{self.plain_port}"
         self.tls = ssl.create_default_context()
+        self.certificate = folder / "relayd.crt"
         main = folder / "nginx.conf"
         errors = folder / "main.error.log"
         self.process = Process(["nginx", "-c", str(main), "-p", str(folder), "-e", str(errors)], folder=folder)
@@ -95,8 +96,8 @@ class PrivateNginx:
     def start(self) -> None:
         """Start it, and return when it accepts connections."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        _write_certificate(self._folder / "relayd.crt", self._folder / "relayd.key", days=self._days)
-        self.tls.load_verify_locations(self._folder / "relayd.crt")
+        _write_certificate(self.certificate, self._folder / "relayd.key", days=self._days)
+        self.tls.load_verify_locations(self.certificate)
         (self._folder / "relayd.conf").write_text(self._rendered())
         user = "user root;" if os.geteuid() == 0 else ""
         (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, user=user))
