@@ -41,7 +41,8 @@ class PrivateRelay(Whole, Addresses):
 
     `overrides` are tables of the configuration file; with `rabbitmq` (an AMQP URL) its log is a stream that it makes.
     `env` is added to its environment, what it holds of RELAYD_… and NOTIFY_SOCKET else stays outside.  With a `disk`
-    (mounted) its journal is there.
+    (mounted) its journal is there.  It is what `python` finds as `relayd`: this checkout's, but where `env` has another
+    PYTHONPATH.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class PrivateRelay(Whole, Addresses):
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
         disk: SmallDisk | None = None,
+        python: str | Path = sys.executable,
     ) -> None:
         """Choose ports, make the folder and write the configuration."""
         self.port, self.admin_port = free_port(), free_port()
@@ -72,7 +74,7 @@ class PrivateRelay(Whole, Addresses):
             for name, value in os.environ.items()
             if not name.startswith(("RELAYD_", "NOTIFY_", "WATCHDOG_", "CREDENTIALS_"))
         }
-        argv = [sys.executable, "-m", "relayd", "serve", "--config", str(self.config)]
+        argv = [str(python), "-m", "relayd", "serve", "--config", str(self.config)]
         self.process = Process(
             argv if disk is None else disk.inside(argv),
             folder=self.folder,
