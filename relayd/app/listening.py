@@ -6,7 +6,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-__all__ = ["Listener", "listen"]
+__all__ = ["KEPT_SECONDS", "Listener", "listen"]
+
+KEPT_SECONDS = 75.0
+"""So long a connection waits for its next request; a proxy must let go of it before, or would send one to nobody."""
 
 BACKLOG = 1024
 MAX_HEADER = 16 * 1024
@@ -95,7 +98,7 @@ async def listen(app: web.Application, *, host: str, port: int, path: str, patie
         # Without it a viewer that went away keeps its handler, and with it its place, until the handler writes.
         handler_cancellation=True,
         shutdown_timeout=1.0,
-        keepalive_timeout=75.0,
+        keepalive_timeout=KEPT_SECONDS,
         max_line_size=MAX_HEADER,
         max_field_size=MAX_HEADER,
     )
