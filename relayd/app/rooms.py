@@ -1,6 +1,6 @@
 """The rooms of one relay, furnished from its configuration and from what its journal remembers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -30,7 +30,7 @@ from relayd.config import Config
 from relayd.core.log import Log
 from relayd.identity.keys import FixedKeys
 from relayd.identity.published import PublishedKeys
-from relayd.ports import Journal, Observer, Position, Presence, Reporting, Shared, Source, TokenVerifier
+from relayd.ports import Journal, Observer, Position, Presence, Reporting, Source, TokenVerifier, Troubled
 from relayd.relay.admission import Admission
 from relayd.relay.copies import Copies
 from relayd.relay.engine import Engine
@@ -134,8 +134,7 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
     metrics.pull(catalogue.MEMORY_SHORT.name, headroom.gauge)
     metrics.pull(catalogue.READY.name, lambda: float(health.ready()[0]))
     metrics.pull(catalogue.JWKS_AGE.name, published.age)
-    if isinstance(presence, Shared):
-        health.note("presence", lambda: presence.trouble)
+    add_notes(health, {"presence": presence, **{f"authorizers.{one.name}": one for one in authorizers}})
     return Rooms(
         clock=clock,
         metrics=metrics,
@@ -178,6 +177,17 @@ def add_checks(health: Health, source: Source, journal: Journaling, admission: A
     health.note("source", lambda: source.state().note)
     health.add("journal", journal.trouble_now)
     health.add("drain", lambda: "this relay is draining" if admission.draining else None)
+
+
+def add_notes(health: Health, parts: Mapping[str, object]) -> None:
+    """Let those parts that know of trouble of their own tell it beside readiness."""
+
+    def telling(part: Troubled) -> Callable[[], str]:
+        return lambda: part.trouble
+
+    for name, part in parts.items():
+        if isinstance(part, Troubled):
+            health.note(name, telling(part))
 
 
 def apply(rooms: Rooms, config: Config) -> None:

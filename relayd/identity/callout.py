@@ -50,6 +50,13 @@ class HttpAuthorizer:
         """Tell this observer what comes of questions."""
         self._observer = observer
 
+    @property
+    def trouble(self) -> str:
+        """Why it grants nothing at present, as a sentence for an operator; empty while questions are let through."""
+        if not self._circuit.open:
+            return ""
+        return f"{self._host} gave no answer when it was asked last ({self._told}); by it nobody is let in meanwhile"
+
     async def decide(self, question: Question) -> Decision:
         """Return what the API says, or said a moment ago; UNKNOWN while it says nothing."""
         if not question.token:

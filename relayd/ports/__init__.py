@@ -37,7 +37,7 @@ from relayd.ports.viewers import (
     TokenVerifier,
     Wire,
 )
-from relayd.ports.world import Clock, Closing, Observer, Reporting
+from relayd.ports.world import Clock, Closing, Observer, Reporting, Troubled
 
 __all__ = [
     "KEPT_SECONDS",
@@ -85,6 +85,7 @@ __all__ = [
     "SourceState",
     "TokenVerifier",
     "TooManyUsed",
+    "Troubled",
     "Unavailable",
     "Whom",
     "Wire",

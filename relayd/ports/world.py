@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from relayd.ports.journal import Rejected
 from relayd.protocol.disconnect import Disconnect
 
-__all__ = ["Clock", "Closing", "Observer", "Reporting"]
+__all__ = ["Clock", "Closing", "Observer", "Reporting", "Troubled"]
 
 
 class Clock(Protocol):
@@ -144,4 +144,14 @@ class Closing(Protocol):
 
     async def close(self) -> None:
         """Let go of it, within a bounded time; raises nothing."""
+        ...
+
+
+@runtime_checkable
+class Troubled(Protocol):
+    """Somebody who knows of trouble that is no reason to send viewers to another relay."""
+
+    @property
+    def trouble(self) -> str:
+        """What is amiss, as a sentence for an operator; empty while nothing is."""
         ...

@@ -14,10 +14,12 @@ from relayd.telemetry import logs
 from relayd.telemetry.health import Health
 from relayd.testing.sources import FakeSource
 from relayd.testing.world import FakeClock
+from tests.harness.follower import until_true
 from tests.harness.inside import inside
 from tests.harness.issuer import Issuer
 from tests.harness.pairs import Jwk, pair
 from tests.harness.process import free_port
+from tests.harness.product import ProductApi
 from tests.harness.settled import SECRET, Tables, signed, write_settings
 from tests.harness.viewer import log, watch
 
@@ -78,6 +80,32 @@ async def test_a_source_that_stalls_keeps_viewers_away_and_a_late_canary_does_no
         assert ((False, {"source": "it hands out nothing"}), {}) == (health.ready(), health.notes())
         source.told = SourceState(connected=True, caught_up=True, detail="", note="a canary is late")
         assert ((True, {}), {"source": "a canary is late"}) == (health.ready(), health.notes())
+
+
+async def test_an_api_that_gives_no_answers_is_told_beside_readiness(tmp_path: Path) -> None:
+    """Another relay would ask the same; the note goes with the first answer."""
+    async with ProductApi() as api:
+        tables: Tables = {"auth": {"authorizers": ["claims", "http"]}, "authorizers.http": {"url": api.url}}
+        async with inside(tmp_path, tables) as relay:
+            health, stranger = relay.rooms.health, relay.bearer(projects=())
+            await relay.until(lambda: health.ready()[0])
+
+            async def answered(number: int) -> int:
+                return (await relay.get(relay.project(f"p-{number}", "/status"), **stranger))[0]
+
+            assert (404, {}) == (await answered(0), health.notes())
+            api.status = 500
+            assert [503] * 6 == [await answered(number) for number in range(1, 7)]
+            told = health.notes()
+            assert (["authorizers.http"], True) == ([*told], health.ready()[0])
+            assert "127.0.0.1 gave no answer when it was asked last (it answers 500)" in told["authorizers.http"]
+            api.status = 200
+
+            async def is_answered() -> bool:
+                return await answered(7) == 404
+
+            await until_true(is_answered)
+            assert {} == health.notes()
 
 
 async def test_a_redis_that_is_away_makes_a_relay_no_worse_than_alone(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from relayd.core.access import Decision, ProjectFacts, Question, Viewer
 from relayd.identity.callout import HttpAuthorizer
 from relayd.identity.circuit import Circuit
 from relayd.identity.settings import HttpSettings
-from relayd.ports import Authorizer, Closing, Reporting
+from relayd.ports import Authorizer, Closing, Reporting, Troubled
 from relayd.testing.authorizer_contract import AuthorizerContract
 from relayd.testing.world import RecordingObserver
 from tests.harness.follower import until, until_true
@@ -69,6 +69,7 @@ async def test_it_is_what_a_relay_asks() -> None:
         assert "http" == port.name
         assert isinstance(authorizer, Reporting)
         assert isinstance(authorizer, Closing)
+        assert isinstance(authorizer, Troubled)
         assert HttpSettings is HttpAuthorizer.Settings
 
 
@@ -181,6 +182,7 @@ async def test_who_is_down_is_left_in_peace() -> None:
         assert Circuit.FAILURES == len(api.asked)
         assert Circuit.FAILURES == outcomes(observer).count("unreadable")
         assert 100 - Circuit.FAILURES == outcomes(observer).count("resting")
+        assert authorizer.trouble.startswith("127.0.0.1 gave no answer when it was asked last (it answers 503);")
         api.status = 200
 
         async def answered() -> bool:
@@ -188,6 +190,7 @@ async def test_who_is_down_is_left_in_peace() -> None:
 
         await until_true(answered)
         assert Circuit.FAILURES + 1 == len(api.asked)
+        assert "" == authorizer.trouble
         assert YES is await authorizer.decide(may("another"))
         assert ["rights_unanswered", "rights_answered"] == [event for event, _ in observer.of("noticed")]
         api.status = 503
