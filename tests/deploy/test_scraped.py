@@ -2,7 +2,8 @@
 A real Prometheus scrapes a real relay that is busy, and is asked all that dashboard, rules and runbook ask.
 
 Viewers come over every transport, one of them reads too slowly, some have tokens that open nothing; producers repeat
-themselves, tell secrets and what nobody understands.  Broker, Redis and an issuer of keys are there.
+themselves, tell secrets and what nobody understands.  Broker, Redis, an issuer of keys are there, and an API that takes
+back a right that it granted.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from tests.harness.follower import until
 from tests.harness.issuer import Issuer
 from tests.harness.load import Load
 from tests.harness.pairs import pair
+from tests.harness.product import ProductApi
 from tests.harness.prometheus import DEPLOYED, PrivatePrometheus, Sample
 from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.redis import PrivateRedis
@@ -84,9 +86,11 @@ def seen(rabbitmq: PrivateRabbit, redis: PrivateRedis, tmp_path_factory: pytest.
 
 async def watched(amqp: str, redis: PrivateRedis, folder: Path) -> Seen:
     """Return what a Prometheus has seen of a busy relay."""
-    async with Issuer(pair("a").jwk()) as issuer:
+    async with Issuer(pair("a").jwk()) as issuer, ProductApi() as api:
         tables: Tables = {
+            "auth": {"authorizers": ["claims", "http"], "recheck_seconds": 1},
             "auth.jwks": {"url": issuer.url},
+            "authorizers.http": {"url": api.url},
             "limits": {"max_backlog": 600},
             "server": {"max_memory_mib": 4_096},
             "presence": {"use": "redis"},
@@ -97,12 +101,12 @@ async def watched(amqp: str, redis: PrivateRedis, folder: Path) -> Seen:
             with PrivatePrometheus([f"127.0.0.1:{relay.admin_port}"]) as prometheus:
                 # A counter's first value is no rise: it has to be seen at rest.
                 await until(lambda: prometheus.query("relayd_ready == 1") != [])
-                async with busy(relay, amqp, folder):
+                async with busy(relay, amqp, folder, api):
                     return await asked(prometheus)
 
 
 @asynccontextmanager
-async def busy(relay: PrivateRelay, amqp: str, folder: Path) -> AsyncIterator[None]:
+async def busy(relay: PrivateRelay, amqp: str, folder: Path, api: ProductApi) -> AsyncIterator[None]:
     """Do all that a relay counts; some viewers stay until the block ends."""
     load = Load(1_500, projects=4, seed=1)
     async with Audience(relay, seed=1) as audience, watch(relay, None), watch(relay, "load-1"):
@@ -115,6 +119,10 @@ async def busy(relay: PrivateRelay, amqp: str, folder: Path) -> AsyncIterator[No
         await audience.until_done()
         assert {} == audience.broken(lambda _, project_id: load.keys(project_id))
         await slowly_read(relay, amqp)
+        async with watch(relay, "load-1", token=relay.token("eve", projects=())) as viewer:
+            await viewer.hears("connection_established")
+            api.status = 403
+            assert (await viewer.ending())[0] == 4403
         for word in ("nonsense", relay.token(ttl=-600)):
             async with watch(relay, "load-1", token=word) as viewer:
                 assert (await viewer.ending())[0] == 4401

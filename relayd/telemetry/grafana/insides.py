@@ -2,7 +2,7 @@
 
 from relayd.telemetry import catalogue
 from relayd.telemetry.grafana.panels import Look, Panel, Row
-from relayd.telemetry.grafana.queries import Query, latest, named, per_second, scoped
+from relayd.telemetry.grafana.queries import Query, latest, named, per_second, quantiles, scoped
 
 __all__ = ["LEANS_ON", "PROCESS", "REFUSED"]
 
@@ -25,6 +25,13 @@ REFUSED = Row(
             unit="cps",
             runbook="RelaydAuthFailureSpike",
             bad=5,
+        ),
+        Panel(
+            title="Projects that are taken from viewers",
+            advice="`forbidden`: rights were taken back. `overloaded`: nobody could tell for `auth.stale_seconds`.",
+            queries=(per_second(catalogue.WITHDRAWN, "reason"),),
+            unit="cps",
+            runbook="RelaydRightsUnanswered",
         ),
         Panel(
             title="Limits that are met",
@@ -68,7 +75,7 @@ REFUSED = Row(
 )
 
 LEANS_ON = Row(
-    "How are broker, Redis, issuer and journal?",
+    "How are broker, Redis, issuer, your API and journal?",
     (
         Panel(
             title="Is it there?",
@@ -127,6 +134,20 @@ LEANS_ON = Row(
             runbook="RelaydJwksStale",
             bad=3_600,
         ),
+        Panel(
+            title="What does your API say of rights?",
+            advice="`granted` and `denied` are answers, all else is none. Nothing but zeros without authorizer `http`.",
+            queries=(per_second(catalogue.RIGHTS_REQUESTS, "outcome"),),
+            unit="cps",
+            runbook="RelaydRightsUnanswered",
+        ),
+        Panel(
+            title="How long does your API take?",
+            advice="Whoever comes waits for it, and has no answer after `authorizers.http.timeout_seconds`.",
+            queries=quantiles(catalogue.RIGHTS_SECONDS),
+            unit="s",
+            runbook="RelaydRightsUnanswered",
+        ),
     ),
 )
 
@@ -153,6 +174,14 @@ PROCESS = Row(
             ),
             unit="bytes",
             runbook="RelaydRestartLoop",
+        ),
+        Panel(
+            title="Is there memory for more viewers?",
+            advice="No: those who come are told to try again. Nothing to see without `server.max_memory_mib`.",
+            queries=(Query(f"1 - {scoped(catalogue.MEMORY_SHORT)}", "{{instance}}"),),
+            unit="none",
+            runbook="RelaydMemoryShort",
+            look=Look.STATES,
         ),
         Panel(
             title="Open files, of those that may be",
