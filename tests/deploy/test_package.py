@@ -19,6 +19,7 @@ CONFIG = "/etc/relayd/relayd.toml"
 SHIPPED = (ROOT / CONFIG.replace("/etc/relayd", "config")).read_text(encoding="utf-8")
 URL = "http://127.0.0.1:8000"
 HANDBOOK = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+OVERRIDES = (ROOT / "deploy" / "debian" / "lintian-overrides").read_text(encoding="utf-8")
 AMQP = "amqp://guest:guest@127.0.0.1/"
 WAIT = 60
 
@@ -119,6 +120,24 @@ def lines(machine: PrivateMachine, port: int = 8000) -> Sequence[str]:
 def configured(machine: PrivateMachine, *lines: str) -> None:
     """Write the configuration, with these lines of its first table beside what is shipped."""
     machine.write(CONFIG, SHIPPED.replace("[server]\n", "\n".join(("[server]", *lines, "")), 1))
+
+
+def test_debian_s_own_checker_finds_nothing(package: Path) -> None:
+    """No error and no warning but what the package gives a reason for; and there is no reason for what is mended."""
+    checked = subprocess.run(
+        [find("lintian"), "--allow-root", "--fail-on", "none", "--tag-display-limit", "0", "--show-overrides", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == checked.returncode, checked.stderr
+    told = [line.split() for line in checked.stdout.splitlines()]
+    assert [] == [words for words in told if words[0] in {"E:", "W:"}]
+    head, *reasons = OVERRIDES.split("\n\n")
+    assert head.startswith("# ")
+    assert [] == [one for one in reasons if not one.startswith("# ")]
+    given = set(re.findall(r"^relayd: (\S+)", OVERRIDES, re.MULTILINE))
+    assert given == {words[2] for words in told if words[0] == "O:"}
 
 
 def test_what_is_installed_is_as_tight_as_it_was_written(machine: PrivateMachine) -> None:
