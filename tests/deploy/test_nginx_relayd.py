@@ -16,7 +16,7 @@ from relayd.protocol.endpoints import PREFIX
 from tests.harness.daemon import PrivateRelay
 from tests.harness.follower import until
 from tests.harness.nginx import PrivateNginx
-from tests.harness.viewer import log
+from tests.harness.viewer import log, narrow_socket
 
 SECONDS = 15.0
 SOCKET = "/ws/admin/agent-swarm"
@@ -197,6 +197,29 @@ async def test_a_restart_is_told_and_no_log_holds_a_token(
     for name, text in {**nginx.logs(), "relayd": relay.log}.items():
         assert token not in text, name
         assert "eyJ" not in text, name
+
+
+async def test_who_takes_nothing_is_ended_by_the_relay(tmp_path: Path) -> None:
+    """Counted as stuck, behind all that nginx and the kernel hold back; nginx would have told nobody."""
+    endings = [f'relayd_disconnects_total{{reason="{reason}"}}' for reason in ("stuck", "normal")]
+    async with PrivateRelay({"server": {"heartbeat_seconds": 1, "stuck_seconds": 1}}) as relay:
+        with PrivateNginx(tmp_path / "nginx", relayd=f"127.0.0.1:{relay.port}") as nginx:
+            reader, writer = await idle(nginx, f"{PREFIX}/projects/still/stream?token={relay.token()}")
+            assert b"HTTP/1.1 200 OK\r\n" == await reader.readline()
+            async with asyncio.timeout(SECONDS):
+                while not any(ended := [relay.metric(name) for name in endings]):
+                    await relay.publish([log("still", "x" * 4_000)] * 200)
+            assert [1, 0] == ended
+            writer.transport.abort()
+
+
+async def idle(nginx: PrivateNginx, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask for something through the proxy with a socket that takes little, and reads no more than it is asked to."""
+    dialling = narrow_socket()
+    await asyncio.get_running_loop().sock_connect(dialling, ("127.0.0.1", nginx.port))
+    reader, writer = await asyncio.open_connection(sock=dialling, ssl=nginx.tls, server_hostname="127.0.0.1", limit=64)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    return reader, writer
 
 
 async def get(http: ClientSession, path: str, relay: PrivateRelay) -> Any:  # noqa: ANN401  # JSON

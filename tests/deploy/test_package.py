@@ -20,6 +20,7 @@ SHIPPED = (ROOT / CONFIG.replace("/etc/relayd", "config")).read_text(encoding="u
 URL = "http://127.0.0.1:8000"
 HANDBOOK = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 OVERRIDES = (ROOT / "deploy" / "debian" / "lintian-overrides").read_text(encoding="utf-8")
+UNSET = {"PYTHON": "", "DEBEMAIL": "", "DEBFULLNAME": ""}
 AMQP = "amqp://guest:guest@127.0.0.1/"
 WAIT = 60
 
@@ -40,7 +41,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def package(checkout: Path) -> Path:
     """Build the package."""
-    subprocess.run([checkout / "scripts" / "deb"], check=True, capture_output=True, env={**os.environ, "PYTHON": ""})
+    subprocess.run([checkout / "scripts" / "deb"], check=True, capture_output=True, env={**os.environ, **UNSET})
     (built,) = (checkout / "dist").glob("relayd_*.deb")
     return built
 
