@@ -130,6 +130,10 @@ async def test_a_ticket_passes_and_no_log_holds_it(
     async with http.get(f"{prefix}/projects/ticket/stream?ticket={ticket}") as stream:
         assert 200 == stream.status
         await stream.content.readuntil(b'"here"')
+        # TLS says farewell first, and nginx answers that with the next heartbeat only.
+        assert stream.connection is not None
+        assert stream.connection.transport is not None
+        stream.connection.transport.abort()
     protocols = ("relayd.v1",)
     async with http.ws_connect(f"{SOCKET}/ticket?ticket={ticket}", protocols=protocols) as again:
         closed = await again.receive()
