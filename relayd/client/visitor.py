@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from aiohttp import (
     ClientError,
+    ClientResponse,
     ClientSession,
     ClientTimeout,
     ClientWebSocketResponse,
@@ -70,11 +71,11 @@ class Shaken(Struct, frozen=True):
             return text
         return Closed(message.data, str(message.extra or "")) if message.type is WSMsgType.CLOSE else Closed(0)
 
-    async def say(self, text: str) -> None:
-        """Send a text; raises Unreachable."""
+    async def say(self, words: str | bytes) -> None:
+        """Send a text, or bytes as a binary frame; raises Unreachable."""
         assert self.socket is not None, "it was refused"  # noqa: S101  # as above
         try:
-            await self.socket.send_str(text)
+            await (self.socket.send_str(words) if isinstance(words, str) else self.socket.send_bytes(words))
         except (ClientError, OSError) as error:
             raise Unreachable(f"the connection broke: {error}") from error
 
@@ -102,33 +103,40 @@ class Visitor:
     ) -> None:
         await self._http.close()
 
-    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    async def get(self, path: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Answer:
         """Return a whole answer; raises Unreachable."""
-        async with aclosing(self.watch(path, headers)) as parts:
+        async with aclosing(self.watch(path, headers, method=method)) as parts:
             answer = await anext(parts)
             async for grown in parts:
                 answer = grown
         return answer
 
-    async def watch(self, path: str, headers: Mapping[str, str] | None = None) -> AsyncGenerator[Answer]:
+    async def watch(
+        self, path: str, headers: Mapping[str, str] | None = None, *, method: str = "GET"
+    ) -> AsyncGenerator[Answer]:
         """Yield an answer as it grows, at first without a body; raises Unreachable, too, when it stops growing."""
         began = time.monotonic()
         try:
             # Each step has its own time: between two of them the asker may do what it likes.
             async with asyncio.timeout(self._seconds):
-                response = await self._http.get(f"{self.base}{path}", headers=headers, allow_redirects=False)
+                response = await self._http.request(
+                    method, f"{self.base}{path}", headers=headers, allow_redirects=False
+                )
             async with response:
                 took = time.monotonic() - began
                 named = {name.lower(): value for name, value in response.headers.items()}
                 body = b""
-                yield Answer(response.status, named, body, took)
-                while len(body) < MOST_BYTES:
-                    async with asyncio.timeout(self._seconds):
-                        chunk = await response.content.readany()
-                    if not chunk:
-                        return
-                    body += chunk
+                try:
                     yield Answer(response.status, named, body, took)
+                    while len(body) < MOST_BYTES:
+                        async with asyncio.timeout(self._seconds):
+                            chunk = await response.content.readany()
+                        if not chunk:
+                            return
+                        body += chunk
+                        yield Answer(response.status, named, body, took)
+                finally:
+                    hang_up(response)
         except (ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"{self.base}{path.partition('?')[0]}: {why_unreachable(error)}") from error
 
@@ -152,3 +160,14 @@ class Visitor:
             yield Shaken(101, {name.lower(): value for name, value in head.items()}, socket)
         finally:
             await socket.close()
+
+
+def hang_up(response: ClientResponse) -> None:
+    """
+    Leave a stream that goes on, at once.
+
+    Over TLS a close waits for the other side's farewell, and a proxy that looks for the end of the connection only
+    keeps the place of who has left till then.
+    """
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()

@@ -14,7 +14,7 @@ from relayd.client.address import Address
 from relayd.client.visitor import Visitor
 from relayd.protocol.endpoints import PROJECT, SUBPROTOCOL
 
-__all__ = ["SECONDS", "Visit", "project_of", "trusting"]
+__all__ = ["SECONDS", "Visit", "claims_of", "project_of", "trusting"]
 
 SECONDS = 8.0
 """Longest wait for an answer, or for its next part."""
@@ -31,10 +31,11 @@ class Visit(Struct, frozen=True, kw_only=True):
     trusted: ssl.SSLContext
     nonce: str
     """What no other visit asks for."""
+    seconds: float = SECONDS
 
     def visitor(self) -> Visitor:
         """Return somebody who asks there."""
-        return Visitor(self.base, seconds=SECONDS, tls=self.trusted)
+        return Visitor(self.base, seconds=self.seconds, tls=self.trusted)
 
     def path(self, what: str) -> str:
         """Return the path of something of the project."""
@@ -64,13 +65,17 @@ def project_of(token: str | None) -> str:
     """Return the first project that a token names, or one that need not be there; whoever gives a token checks it."""
     if token is None:
         return SOMETHING
-    claims: dict[str, Any] = {}
-    with suppress(ValueError, IndexError, msgspec.DecodeError):
-        part = token.split(".")[1]
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), type=dict[str, Any])
-    named = claims.get("projects")
+    named = claims_of(token).get("projects")
     projects = [str(one) for one in named if one != "*"] if isinstance(named, list) else []
     return projects[0] if projects else SOMETHING
+
+
+def claims_of(token: str) -> Mapping[str, Any]:
+    """Return what a token says of itself, nothing if it can't be read; whoever gives a token checks it."""
+    with suppress(ValueError, IndexError, msgspec.DecodeError):
+        part = token.split(".")[1]
+        return msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), type=dict[str, Any])
+    return {}
 
 
 def trusting(ca_file: Path | None) -> ssl.SSLContext:

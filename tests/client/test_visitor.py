@@ -97,3 +97,24 @@ async def test_nobody_there_is_told() -> None:
         with pytest.raises(Unreachable, match="connection refused"):
             async with visitor.shake("/ws"):
                 pass
+
+
+async def test_another_method_is_asked_with(visitor: Visitor) -> None:
+    """What is only there for GET says so."""
+    assert 405 == (await visitor.get("/whole", method="DELETE")).status
+
+
+async def test_a_stream_is_left_at_once(visitor: Visitor) -> None:
+    """Whoever has had enough takes no place any more; what is whole is let go of by itself."""
+    async with aclosing(visitor.watch("/slow")) as parts:
+        async for answer in parts:
+            if answer.body:
+                break
+    assert b"begin" == answer.body
+
+
+async def test_bytes_are_a_binary_frame(visitor: Visitor) -> None:
+    """Which a relay does not speak, and this server echoes."""
+    async with visitor.shake("/ws") as shaken:
+        await shaken.say(b"raw")
+        assert "heard b'raw'" == await shaken.hear(5)
