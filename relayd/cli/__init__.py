@@ -15,6 +15,7 @@ from secrets import token_hex
 import typer
 
 from relayd.cli import admin, rabbitmq, rejected
+from relayd.cli.conformance import conformance
 from relayd.cli.doctor import doctor
 from relayd.cli.emit import emit
 from relayd.cli.exits import CommandFailed, Exit
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command("check-config")(check_config)
+app.command()(conformance)
 app.command()(doctor)
 app.command()(emit)
 app.command()(export)

@@ -21,7 +21,7 @@ from relayd.doctor.round import Check, examine
 from relayd.plugins import settings_of
 from relayd.telemetry.redaction import escape
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "read", "show"]
 
 STYLES = {Mark.OK: "green", Mark.WARN: "yellow", Mark.BAD: "bold red", Mark.SKIPPED: "dim"}
 
@@ -47,7 +47,7 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Look at a relay from inside (with its configuration), from outside (with --url), or both; change nothing."""
-    token = None if token_file is None else read(token_file)
+    token = None if token_file is None else read(token_file, "--token-file")
     findings, wrong = asyncio.run(look(config, url, Visit(token, project, ca_file, idle)))
     if json:
         typer.echo(msgspec.json.encode(findings))
@@ -120,9 +120,9 @@ def show(findings: Sequence[Finding]) -> None:
         console.print(line)
 
 
-def read(path: Path) -> str:
-    """Return the token in a file; raises CommandFailed."""
+def read(path: Path, option: str) -> str:
+    """Return the token in the file that an option names; raises CommandFailed."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(Exit.USAGE, f"--token-file {path}: {error}") from error
+        raise CommandFailed(Exit.USAGE, f"{option} {path}: {error}") from error

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, UnixConnector
 from msgspec import Struct, field
 
 from relayd.client.address import Address
@@ -111,11 +112,12 @@ COMPLAINT = msgspec.json.Decoder(Complaint)
 class Publisher:
     """Posts bodies to one relay over one connection; an async context manager."""
 
-    def __init__(self, url: str, token: str | None) -> None:
-        """Take the base address of the relay; raises ValueError."""
+    def __init__(self, url: str, token: str | None, *, tls: SSLContext | None = None) -> None:
+        """Take the base address of the relay; trust whom `tls` trusts, else whom the system does; raises ValueError."""
         self._url = Address.parse(url).ingest()
         headers = {"Content-Type": CONTENT_TYPE} | ({"Authorization": f"Bearer {token}"} if token else {})
-        self._http = ClientSession(headers=headers, timeout=TIMEOUT)
+        connector = None if tls is None else TCPConnector(ssl=tls)
+        self._http = ClientSession(headers=headers, timeout=TIMEOUT, connector=connector)
 
     async def __aenter__(self) -> Self:
         return self
