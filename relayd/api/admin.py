@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from relayd.api.rejected import Replay, problem, rejected_routes
+from relayd.api.unmapped import unmapped_routes
 from relayd.ports import Clock, Journal
 
 __all__ = ["Probes", "admin_app"]
@@ -51,7 +52,7 @@ def admin_app(
     `GET /metrics`: Prometheus text.
     `GET /livez`: 200 or 503, `{"alive": bool, "loop_lag_seconds": float, "task_restarts": {task: count}}`.
     `GET /readyz`: 200 or 503, `{"ready": bool, "reasons": {check: sentence}, "notes": {check: sentence}}`.
-    `/rejected…`: see `relayd.api.rejected`; absent without a journal.
+    `/rejected…`, `/unmapped`, `/inspect`: see `relayd.api.rejected` and `unmapped`; absent without a journal.
     `routes`: what else operators may do (connections, revocations).
     """
 
@@ -70,7 +71,7 @@ def admin_app(
     app = web.Application(middlewares=[_no_pages])
     app.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
     if journal is not None:
-        app.add_routes(rejected_routes(journal, clock, replay))
+        app.add_routes([*rejected_routes(journal, clock, replay), *unmapped_routes(journal)])
     app.add_routes(routes)
     return app
 

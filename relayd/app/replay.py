@@ -14,7 +14,7 @@ __all__ = ["REPLAY_OF", "replay_into"]
 REPLAY_OF = "x-relayd-replay-of"
 """Header that names the place where the event stood before."""
 
-PROPERTIES = frozenset({"message_id", "content_type", "exchange", "user_id"})
+PROPERTIES = frozenset({"message_id", "content_type", "exchange", "user_id", "dialect"})
 """Kept among a rejected event's headers, but no headers of a new one."""
 
 

@@ -21,6 +21,7 @@ from relayd.cli.emit import emit
 from relayd.cli.exits import CommandFailed, Exit
 from relayd.cli.export import export
 from relayd.cli.importing import import_recording
+from relayd.cli.inspect import inspect
 from relayd.cli.map import map_body
 from relayd.cli.purge import purge
 from relayd.cli.replay import replay
@@ -49,6 +50,7 @@ app.command()(doctor)
 app.command()(emit)
 app.command()(export)
 app.command("import")(import_recording)
+app.command()(inspect)
 app.command("map")(map_body)
 app.command()(purge)
 app.command()(replay)

@@ -67,6 +67,8 @@ class Item(Struct, frozen=True, gc=False, kw_only=True):
     """The number, within the event, of its first message: part of the place, so no dialect's memory may move it."""
     remembers: bool = False
     """It may tell what stood in earlier bodies: whether there is a secret in it can't be seen from its own bytes."""
+    dialect: str = ""
+    """Which one rejected it; empty where none was asked."""
 
 
 class Dialect(Protocol):

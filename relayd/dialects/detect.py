@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from relayd.dialects.belonging import adopt_owner
 from relayd.dialects.delivery import CANARY_HEADER, Claimant, Delivery, Dialect, Item, Reason
 
-__all__ = ["DIALECT_HEADER", "MAX_BODY_BYTES", "Detector"]
+__all__ = ["DIALECT_HEADER", "MAX_BODY_BYTES", "NATIVE", "Detector"]
 
 DIALECT_HEADER = "x-relayd-dialect"
 """A producer's own word for what it speaks; it beats every guess."""
@@ -47,6 +49,9 @@ class Detector:
             detail = f"{DIALECT_HEADER}: {str(named)[:60]!r} is not in use here; there is {', '.join(self._dialects)}"
             return [rejected(delivery, Reason.UNKNOWN_DIALECT, detail, delivery.body)]
         items = dialect.feed(delivery)
+        for index, item in enumerate(items):
+            if item.reason is not None:
+                items[index] = replace(item, dialect=dialect.name)
         if delivery.headers:
             adopt_owner(items, delivery.headers)
         return items

@@ -25,7 +25,7 @@ from relayd.protocol.messages import (
     WorkflowStageUpdate,
 )
 
-__all__ = ["ALIASES", "RELAY_ONLY", "Misunderstood", "normalise"]
+__all__ = ["ALIASES", "RELAY_ONLY", "TYPE_NAMES", "Misunderstood", "normalise"]
 
 
 class Misunderstood(Exception):

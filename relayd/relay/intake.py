@@ -15,6 +15,7 @@ from relayd.core.outage import begin_partial
 from relayd.core.redaction import Redactor
 from relayd.core.staging import StagedBody, Staging
 from relayd.dialects.delivery import Delivery, Dialect, Item, Reason
+from relayd.dialects.detect import NATIVE
 from relayd.ports import JournalError, LogBreak, Position, Receipt, Rejected
 from relayd.protocol import codec
 from relayd.protocol.cursor import Place, fingerprint
@@ -178,6 +179,7 @@ def refused(reading: Reading, body: StagedBody, epoch: int, redactor: Redactor) 
                     for name in ("message_id", "content_type", "exchange", "user_id")
                     if (value := getattr(delivery, name)) is not None
                 },
+                **({"dialect": item.dialect} if item.dialect else {}),
             },
             # A little more than is kept is looked at, so that the cut makes no secret unrecognisable.
             body=redactor.raw(item.raw[: KEPT_BYTES + SPARE_BYTES])[:KEPT_BYTES],
@@ -219,5 +221,10 @@ def allowed(item: Item, projects: frozenset[str]) -> Item:
     for message in item.messages:
         if message.project_id not in projects:
             detail = f"project_id: the publisher's token does not grant {message.project_id!r}"
-            return Item(reason=Reason.FORBIDDEN_PROJECT, detail=detail, raw=codec.encode(message))
+            return Item(
+                reason=Reason.FORBIDDEN_PROJECT,
+                detail=detail,
+                raw=codec.encode(message),
+                dialect=message.dialect or NATIVE,
+            )
     return item

@@ -29,6 +29,7 @@ EVENT = Rejected(
         "content_type": "application/json",
         "user_id": "w",
         "exchange": "x",
+        "dialect": "native",
     },
     body=BODY,
     received_at=1.0,

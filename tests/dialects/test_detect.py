@@ -77,6 +77,23 @@ def test_a_body_that_is_too_large_is_never_parsed() -> None:
     assert "a body of 33554433 bytes; 33554432 are the most, send several" == item.detail
 
 
+class Refusing(Parrot):
+    """Understands the first of two."""
+
+    def feed(self, delivery: Delivery) -> list[Item]:
+        return [*super().feed(delivery), Item(reason=Reason.UNKNOWN_TYPE, raw=delivery.body)]
+
+
+def test_what_was_rejected_names_who_rejected_it() -> None:
+    """So that what nobody understands can be looked at by dialect; what was understood needs no name."""
+    items = Detector([Refusing("native")]).feed(Delivery(offset=1, body=b"x", received_at=1.0))
+    assert ["", "native"] == [item.dialect for item in items]
+    (nobody,) = Detector([Parrot("native")]).feed(
+        Delivery(offset=1, body=b"x", received_at=1.0, headers={DIALECT_HEADER: "klingon"})
+    )
+    assert "" == nobody.dialect
+
+
 def test_a_detector_needs_a_dialect() -> None:
     """A relay that understands nothing does not start."""
     with pytest.raises(ValueError, match="name at least `native`"):

@@ -298,7 +298,7 @@ async def test_a_secret_is_hidden_in_what_was_rejected(stream: Reading) -> None:
     quoted, cut = stream.relay.observer.of("rejected")
     assert b'{"type":"password=[redacted]","project_id":"p"}' == quoted.body
     assert "hunter2" not in quoted.detail
-    assert {"authorization": "[redacted]", "retries": 1} == quoted.headers
+    assert {"authorization": "[redacted]", "retries": 1, "dialect": "native"} == quoted.headers
     assert (filler + b"[redacted]")[:KEPT_BYTES] == cut.body
 
 
@@ -343,7 +343,7 @@ async def test_one_bad_event_of_a_body_is_rejected_alone(stream: Reading) -> Non
     await stream.says(b"[" + body("a") + b',{"type":"nonsense"},' + body("b") + b"]")
     assert_hears(viewer, "a", "b")
     (rejected,) = stream.relay.observer.of("rejected")
-    assert 1 == rejected.place.item
+    assert (1, {"dialect": "native"}) == (rejected.place.item, rejected.headers)
     (receipt,) = stream.source.settled
     assert (2, 1) == (receipt.accepted, len(receipt.rejected))
 
@@ -375,7 +375,7 @@ async def test_nobody_speaks_for_a_project_of_others(stream: Reading) -> None:
     (receipt,) = stream.source.settled
     assert (1, [Reason.FORBIDDEN_PROJECT]) == (receipt.accepted, [item.reason for item in receipt.rejected])
     assert "'q'" in receipt.rejected[0].detail
-    assert b"theirs" in receipt.rejected[0].raw
+    assert (True, "native") == (b"theirs" in receipt.rejected[0].raw, receipt.rejected[0].dialect)
 
 
 # -- a broken log ---------------------------------------------------------------------------------------------------
