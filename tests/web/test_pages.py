@@ -1,3 +1,4 @@
+import asyncio
 import re
 from gzip import decompress
 from importlib.resources import files
@@ -7,6 +8,7 @@ import pytest
 
 from relayd.web.pages import Pages
 from tests.harness.inside import InsideRelay, inside
+from tests.harness.process import find
 
 STATIC = files("relayd.web").joinpath("static")
 
@@ -96,6 +98,18 @@ async def test_scripts_travel_without_their_comments(relay: InsideRelay) -> None
     # JSON and CSV are made here: their quotes are what a careless tool would take for something else.
     for text in re.findall(r'"[^"\n]*"', re.sub(r"/\*.*?\*/|//.*", "", written, flags=re.DOTALL))[:200]:
         assert text in served
+
+
+async def test_what_travels_is_still_a_script(relay: InsideRelay, tmp_path: Path) -> None:
+    """Node reads each module as it is served: what takes comments off must not take a pattern with `//` for one."""
+    names = sorted(entry.name for entry in STATIC.iterdir() if entry.name.endswith(".js"))
+    assert "elements.js" in names
+    for name in names:
+        async with relay.http.get(f"{relay.url}/assets/{name}") as answer:
+            (path := (tmp_path / name).with_suffix(".mjs")).write_bytes(await answer.read())
+        node = await asyncio.create_subprocess_exec(find("node"), "--check", path, stderr=asyncio.subprocess.PIPE)
+        _, complaint = await node.communicate()
+        assert (0, "") == (node.returncode, complaint.decode())
 
 
 async def test_it_can_be_turned_off(tmp_path: Path) -> None:

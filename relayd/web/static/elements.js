@@ -20,6 +20,8 @@ const BADGES = {
   closed: ["red", "Closed"],
 };
 
+const LINK = /^https?:\/\//; // Behind an arrow, what takes comments off would take the rest of its line off.
+
 /** Redraws at most once a frame, whenever its model or its client changes, and every second where time is shown. */
 class Part extends HTMLElement {
   /** @type {Project | null} */
@@ -336,7 +338,7 @@ class View extends HTMLElement {
     this.#status.dataset.status = status;
     this.#bar.value = progress;
     say(this.#message, message ? `${Math.round(progress)}% · ${message}` : `${Math.round(progress)}%`);
-    const safe = Object.entries(urls).filter(([, url]) => /^https?:\/\//.test(url));
+    const safe = Object.entries(urls).filter(([, url]) => LINK.test(url));
     if (this.#links.childElementCount === safe.length) return;
     this.#links.replaceChildren(...safe.map(([what, url]) => {
       const link = make("a", "", what.replaceAll("_", " "));
