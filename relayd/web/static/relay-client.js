@@ -112,6 +112,7 @@ function readReason(reason) {
 const TIMEOUT = 10_000;
 const WAITS = [1_000, 1_500, 2_250]; // Behind each failed attempt; then polling begins.
 const PING = 25_000;
+const REFRESH = 10_000; // Between two tokens that are shown in time, for those who get only tokens that expire at once.
 const POLL_SECONDS = 25;
 const FAILED_POLLS = 3; // Then what was seen last is all there is.
 const PROBES = [5_000, 10_000, 20_000, 40_000, 60_000]; // While polling, so long until the socket is tried again.
@@ -227,6 +228,8 @@ class Line {
   #socket = null;
   #poked = new AbortController();
   #fresh = false; // The token is one that the provider gave after a refusal.
+  #shown = ""; // The token that the relay was shown last.
+  #refreshAt = 0;
   #session = `${Math.random().toString(36).slice(2)}${Math.random().toString(36).slice(2)}`.slice(0, 32);
 
   /** @param {any} options @param {Map<string, Feed>} feeds @param {(kind: string, detail: any) => void} hear */
@@ -356,7 +359,7 @@ class Line {
     if (only !== null) for (const [name, value] of this.#query(only)) url.searchParams.set(name, value);
     let token;
     try {
-      token = await this.#token(this.renew ?? "connect");
+      token = this.#shown = await this.#token(this.renew ?? "connect");
       this.renew = undefined;
     } catch (error) {
       return ending(0, `the token provider failed: ${error}`, null, false);
@@ -417,7 +420,10 @@ class Line {
     this.#socket = socket;
     this.#fresh = false;
     const only = this.feeds.size === 1 ? [...this.feeds.keys()][0] : undefined;
-    this.#many = new URL(socket.url).pathname.endsWith(SOCKET);
+    const { pathname } = new URL(socket.url);
+    this.#many = pathname.endsWith(SOCKET);
+    // While it was opened others were added: a socket for one project can't carry them.
+    if (!this.#many && pathname !== new URL(getWebSocketUrl(only, this.options.base)).pathname) return this.#again(socket);
     this.#enter("websocket", null);
     if (this.#many) for (const feed of this.feeds.values()) this.#subscribe(feed);
     return new Promise((resolve) => {
@@ -446,6 +452,13 @@ class Line {
       this.#read(this.#first, only);
       this.#first = null;
     });
+  }
+
+  /** Let a socket go for another one. @param {WebSocket} socket @returns {Promise<Ending>} */
+  async #again(socket) {
+    socket.onclose = socket.onmessage = this.#socket = null;
+    socket.close(1000);
+    return { ...ending(1012, "", 0, true) };
   }
 
   /** @param {Feed} feed */
@@ -496,8 +509,15 @@ class Line {
   async #notice(notice) {
     this.hear("notice", notice);
     if (notice.code !== "TOKEN_EXPIRING" || typeof this.options.token !== "function") return;
+    const wait = Math.max(0, this.#refreshAt - Date.now());
+    this.#refreshAt = Date.now() + wait + REFRESH;
+    await pause(wait, this.#abort.signal);
     try {
-      this.say({ type: "refresh", token: await this.#token("expiring") });
+      const token = await this.#token("expiring");
+      // The relay answers with the next notice: with the same token it would go round and round.
+      if (token === this.#shown) return;
+      this.#shown = token;
+      this.say({ type: "refresh", token });
     } catch {
       // Then it expires, and is asked for again.
     }
