@@ -66,7 +66,11 @@ find("login").addEventListener("submit", (event) => {
   token = /** @type {HTMLInputElement} */ (find("token")).value.trim();
   sessionStorage.setItem(TOKEN, token);
   asking(false);
+  const [where, tabs] = [location.href, JSON.stringify([...open.keys()])];
   for (const project of [...open.keys()]) shut(project);
+  // Everything anew with this token, and what was looked at before.
+  history.replaceState(null, "", where);
+  sessionStorage.setItem(TABS, tabs);
   void begin();
 });
 

@@ -175,9 +175,16 @@ class Agents extends Part {
   /** @type {Map<string, AgentCard>} */
   #cards = new Map();
 
+  connectedCallback() {
+    this.setAttribute("role", "group");
+    this.setAttribute("aria-label", "Agents");
+    super.connectedCallback();
+  }
+
   draw() {
     const now = Date.now() / 1_000 + (this.model?.skew ?? 0);
     const agents = this.model?.agents ?? new Map();
+    this.tabIndex = agents.size > 0 ? 0 : -1; // It scrolls where there are many, so the keyboard has to get there.
     for (const [name, card] of this.#cards) {
       if (agents.has(name)) continue;
       card.remove();

@@ -53,7 +53,9 @@ export class Together extends HTMLElement {
   }
 
   async #count() {
-    const users = new Set((await this.ask()).map(({ user }) => user));
+    const viewers = await this.ask().catch(() => null);
+    if (viewers === null) return; // It is asked again.
+    const users = new Set(viewers.map(({ user }) => user));
     this.#who.textContent = users.size === 1 ? "only you" : users.size ? `${users.size} are watching` : "";
     this.#who.title = [...users].sort().join(", ");
   }
