@@ -3,10 +3,11 @@
 import re
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import aio_pika
 import pytest
+import pytest_asyncio
 
 from relayd.rabbitmq.settings import RabbitSettings
 from tests.harness.chromium import PrivateChromium
@@ -74,8 +75,12 @@ def daemon() -> Iterator[PrivateRelay]:
         yield relay
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[PrivateChromium]:
-    """Give the run's own browser, running; each page of it is a private window."""
-    with PrivateChromium() as browser:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[PrivateChromium]:
+    """
+    Give the run's own browser, running; each page of it is a private window.
+
+    It is driven from the loop of the run, so who asks for it is marked `asyncio(loop_scope="session")`.
+    """
+    async with PrivateChromium() as browser:
         yield browser

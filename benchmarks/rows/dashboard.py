@@ -6,9 +6,10 @@ import time
 from itertools import pairwise
 
 import aiohttp
+from playwright.async_api import Page, expect
 
 from benchmarks.rows.row import TIMES, Bench, Result, Table, Target, median, shown
-from tests.harness.chromium import Page, PrivateChromium
+from tests.harness.chromium import PrivateChromium
 from tests.harness.daemon import PrivateRelay
 from tests.harness.viewer import log
 
@@ -40,6 +41,11 @@ WATCH = """
   }).observe(document.querySelector('.lines'), {childList: true, subtree: true});
 """
 
+SEEN = """(count) => new Promise((done) => {
+  const look = () => seen.length < count ? setTimeout(look, 10) : done(seen);
+  look();
+})"""
+
 
 async def dashboard(bench: Bench) -> Result:
     """Measure one page, several times."""
@@ -47,17 +53,16 @@ async def dashboard(bench: Bench) -> Result:
     delays: list[float] = []
     empty: list[list[float]] = []
     full: list[list[float]] = []
-    with PrivateChromium() as chromium:
-        async with PrivateRelay() as relay, aiohttp.ClientSession() as http:
-            for run in range(bench.scale.repeats):
-                project = f"run-{run}"
-                await publish(relay, http, log(project, "first"))
-                async with chromium.page("about:blank") as page:
-                    empty.append(await frames(page, seconds / 2))
-                async with chromium.page(f"{relay.url}/#token={relay.token()}&project={project}") as page:
-                    await page.until("document.querySelectorAll('.line').length === 1")
-                    delays += await painted(page, relay, http, project, seconds)
-                    full.append(await flooded(page, relay, http, project, seconds))
+    async with PrivateChromium() as chromium, PrivateRelay() as relay, aiohttp.ClientSession() as http:
+        for run in range(bench.scale.repeats):
+            project = f"run-{run}"
+            await publish(relay, http, log(project, "first"))
+            async with chromium.page("about:blank") as page:
+                empty.append(await frames(page, seconds / 2))
+            async with chromium.page(f"{relay.url}/#token={relay.token()}&project={project}") as page:
+                await expect(page.locator(".line")).to_have_count(1)
+                delays += await painted(page, relay, http, project, seconds)
+                full.append(await flooded(page, relay, http, project, seconds))
     return tell(delays, empty, full)
 
 
@@ -77,8 +82,7 @@ async def painted(
     for _ in range(count):
         await publish(relay, http, log(project, f"{time.time() * 1_000:.1f}"))
         await asyncio.sleep(1 / RATE)
-    await page.until(f"seen.length >= {count}")
-    delays: list[float] = await page.evaluate("seen")
+    delays: list[float] = await page.evaluate(SEEN, count)
     return delays
 
 
@@ -88,7 +92,7 @@ async def flooded(
     """Return the milliseconds between frames while lines pour into a terminal that is full."""
     for _ in range(LINES // 1_000):
         await publish(relay, http, *[log(project, f"line {number}") for number in range(1_000)])
-    await page.until(f"document.querySelectorAll('.line').length > {LINES} - 100")
+    await expect(page.locator(".line").nth(LINES - 101)).to_be_attached()
     pouring = asyncio.create_task(pour(relay, http, project))
     try:
         return await frames(page, seconds)

@@ -5,14 +5,19 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import pytest
 from aiohttp import web
+from playwright.async_api import Page
 
 from relayd.transports.deflate import DEFLATE_ABOVE
 from tests.harness.chromium import PrivateChromium
 from tests.harness.inside import inside
 from tests.harness.tap import PING, Tap
 from tests.harness.viewer import log
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PAGE = """<!doctype html><title>A viewer</title><link rel="icon" href="data:,"><script>
 const heard = [];
@@ -57,6 +62,19 @@ async def elsewhere() -> AsyncGenerator[str]:
         await runner.cleanup()
 
 
+async def handshakes(page: Page) -> list[dict[str, Any]]:
+    """Return a list that gets the answer to each handshake of a page; Playwright does not tell, the browser does."""
+    answers: list[dict[str, Any]] = []
+
+    def heard(answer: dict[str, Any]) -> None:
+        answers.append(answer["response"])
+
+    devtools = await page.context.new_cdp_session(page)
+    devtools.on("Network.webSocketHandshakeResponseReceived", heard)
+    await devtools.send("Network.enable")
+    return answers
+
+
 async def test_a_browser_reads_compressed_and_plain_frames(chromium: PrivateChromium, tmp_path: Path) -> None:
     """A page gets every message in order, signs of life between them, and the long ones really came compressed."""
     async with (
@@ -65,6 +83,7 @@ async def test_a_browser_reads_compressed_and_plain_frames(chromium: PrivateChro
         Tap(relay) as tap,
         chromium.page(origin) as page,
     ):
+        answers = await handshakes(page)
         address, protocols = tap.through(relay.socket("p")), ["relayd.v1", f"bearer.{relay.token()}"]
         joined = await page.evaluate(f"join({json.dumps(address)}, {json.dumps(protocols)})")
         assert [AGREED, "relayd.v1"] == joined
@@ -73,21 +92,21 @@ async def test_a_browser_reads_compressed_and_plain_frames(chromium: PrivateChro
             body = [f"{number}.0 {FAR}", f"{number}.1 {FAR}"] if number % 2 else [f"{number} short"]
             texts += body
             await relay.publish(*[log("p", text) for text in body])
-            await page.until(f"lines().length === {len(texts)}")
+            await page.wait_for_function(f"lines().length === {len(texts)}")
             await page.evaluate("socket.send('ping')")
-            await page.until(f"heard.filter((text) => text === 'pong').length === {number + 1}")
+            await page.wait_for_function(f"heard.filter((text) => text === 'pong').length === {number + 1}")
         texts += (body := [f"{number} {FAR[: number * 37 % 1_000]}" for number in range(200)])
         await relay.publish(*[log("p", text) for text in body])
-        await page.until(f"lines().length === {len(texts)}")
+        await page.wait_for_function(f"lines().length === {len(texts)}")
         await relay.until(lambda: PING in {frame.opcode for frame in tap.down})
         await page.evaluate("socket.send(JSON.stringify({type: 'ping', why: 'the same words again, '.repeat(100)}))")
-        await page.until("""heard.at(-1).startsWith('{"type":"pong"')""")
+        await page.wait_for_function("""heard.at(-1).startsWith('{"type":"pong"')""")
         assert texts == await page.evaluate("lines()")
         heard = await page.evaluate("heard")
         assert [1000, True] == await page.evaluate("leave()")
-        assert [] == page.console
-        (answer,) = page.told("Network.webSocketHandshakeResponseReceived")
-    assert AGREED == answer["response"]["headers"]["Sec-WebSocket-Extensions"]
+        assert [] == await page.console_messages()
+        (answer,) = answers
+    assert AGREED == answer["headers"]["Sec-WebSocket-Extensions"]
     frames = [frame for frame in tap.down if frame.text]
     assert [len(text) > DEFLATE_ABOVE for text in heard] == [frame.compressed for frame in frames]
     assert {True, False} == {frame.compressed for frame in frames}
@@ -105,4 +124,4 @@ async def test_a_page_from_elsewhere_is_not_let_in(chromium: PrivateChromium, tm
         joining = f"join({json.dumps(relay.socket('p'))}, ['relayd.v1', 'bearer.{relay.token()}'])"
         assert "closed with 1006" == await page.evaluate(f"{joining}.catch(({{message}}) => message)")
         assert 0 == relay.places()
-        assert any("403" in line for line in page.console)
+        assert any("403" in message.text for message in await page.console_messages())

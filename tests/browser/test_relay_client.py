@@ -8,19 +8,22 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from playwright.async_api import Page, expect
 
 from relayd.web.pages import Pages
-from tests.harness.chromium import Page, PrivateChromium
+from tests.harness.chromium import PrivateChromium
 from tests.harness.gate import Gate
 from tests.harness.inside import InsideRelay, inside
 from tests.harness.settled import Tables
 from tests.harness.viewer import log
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 BEGIN = """(async () => {
   window.module = await import("/assets/FINGERPRINT/relay-client.js");
   window.states = [], window.lines = [], window.told = [], window.asked = [];
   window.client = new module.RelayClient(PROJECTS, {
-    token: (reason) => { asked.push(reason); return window.token; }, share: false, ...OPTIONS,
+    token: (reason) => { asked.push(reason); return window.next?.() ?? window.token; }, share: false, ...OPTIONS,
   });
   client.on("state", ({ state }) => { if (states.at(-1) !== state) states.push(state); });
   client.on("workflow_log", ({ message }) => lines.push(message));
@@ -30,6 +33,9 @@ BEGIN = """(async () => {
   window.token = TOKEN;
   client.start();
 })()"""
+
+PROVIDE = "(tokens) => { window.next = () => tokens.length > 1 ? tokens.shift() : tokens[0]; }"
+"""The client is given one token after the other, and the last one again and again."""
 
 BARE = "/v1/public/agent-swarms/health"
 """A page of the relay's origin that does nothing by itself."""
@@ -52,9 +58,20 @@ async def begin(page: Page, relay: InsideRelay, *projects: str, token: str | Non
     await page.evaluate(script.replace("OPTIONS", json.dumps({**QUICK, **options})))
 
 
+def frames_sent(page: Page) -> list[str]:
+    """Return a list that gets each frame that a page sends from now on."""
+    sent: list[str] = []
+
+    def heard(frame: str | bytes) -> None:
+        sent.append(str(frame))
+
+    page.on("websocket", lambda socket: socket.on("framesent", heard))
+    return sent
+
+
 async def hears(page: Page, *lines: str) -> None:
     """Return when the page has heard exactly these lines."""
-    await page.until(f"lines.length >= {len(lines)}")
+    await page.wait_for_function(f"lines.length >= {len(lines)}")
     assert list(lines) == await page.evaluate("lines")
 
 
@@ -70,10 +87,10 @@ async def test_down_the_ladder_and_up_again(chromium: PrivateChromium, tmp_path:
         await hears(page, "one", "two")
         assert "polling" == await page.evaluate("client.state")
         gate.turn("shut")
-        await page.until("client.state === 'static'")
+        await page.wait_for_function("client.state === 'static'")
         await relay.publish(log("p", "three"))
         gate.turn("open")
-        await page.until("client.state === 'websocket'")
+        await page.wait_for_function("client.state === 'websocket'")
         await hears(page, "one", "two", "three")
         await relay.publish(log("p", "four"))
         await hears(page, "one", "two", "three", "four")
@@ -90,13 +107,13 @@ async def test_a_socket_that_fails_three_times_is_given_up_for_a_while(
         await relay.publish(log("p", "one"))
         gate.turn("http")
         await begin(page, relay, "p", probes=[100_000])
-        await page.until("client.state === 'polling'")
+        await page.wait_for_function("client.state === 'polling'")
         assert 3 == gate.sockets
         await hears(page, "one")
         gate.turn("open")
         # The page is looked at again: what would be tried in a minute and a half is tried now.
         await page.evaluate("window.dispatchEvent(new Event('online'))")
-        await page.until("client.state === 'websocket'")
+        await page.wait_for_function("client.state === 'websocket'")
         assert 4 == gate.sockets
 
 
@@ -105,13 +122,13 @@ async def test_the_waits_are_those_of_the_contract(chromium: PrivateChromium, tm
     async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
         await relay.publish(log("p", "one"))
         gate.turn("http")
-        await page.evaluate("""
+        await page.evaluate("""() => {
           window.waited = [];
           const later = window.setTimeout;
           window.setTimeout = (call, ms, ...rest) => later(call, (waited.push(ms), ms / 20), ...rest);
-        """)
+        }""")
         await begin(page, relay, "p", waits=[1_000, 1_500, 2_250])
-        await page.until("client.state === 'polling'")
+        await page.wait_for_function("client.state === 'polling'")
         waited = [ms for ms in await page.evaluate("waited") if 700 < ms < 3_000]
     for wait, ms in zip([1_000, 1_500, 2_250], waited[:3], strict=True):
         assert 0.8 * wait <= ms <= 1.2 * wait
@@ -124,7 +141,7 @@ async def test_a_page_that_is_loaded_again_goes_on_where_it_was(chromium: Privat
         await begin(page, relay, "p")
         await hears(page, "one")
         await page.evaluate("dispatchEvent(new Event('pagehide'))")
-        await page.visit(f"{gate.url}{BARE}?again")
+        await page.goto(f"{gate.url}{BARE}?again")
         await relay.publish(log("p", "two"))
         await begin(page, relay, "p")
         await hears(page, "one", "two")
@@ -140,7 +157,7 @@ async def test_who_may_not_come_in_is_told_and_not_tried_again(
         await relay.publish({**log("p", "one"), "type": "project_started", "owner": "bob"})
         token = relay.token(projects=[]) if ending == "foreign" else "no.good.token"
         await begin(page, relay, "p", token=token)
-        await page.until("client.state === 'closed'")
+        await page.wait_for_function("client.state === 'closed'")
         assert [f"{told} false"] == await page.evaluate("told")
         asked = ["connect", "refused"] if ending == "bad" else ["connect"]
         assert asked == await page.evaluate("asked")
@@ -158,7 +175,7 @@ async def test_who_asked_too_much_is_told_that_and_goes_on_in_a_moment(
             gate.turn("http")
         relay.rooms.admission.restraint.request("ada")
         await begin(page, relay, "p")
-        await page.until("told.includes('RATE_LIMITED true')")
+        await page.wait_for_function("told.includes('RATE_LIMITED true')")
         assert "TOO_MANY_CONNECTIONS true" not in await page.evaluate("told")
         await hears(page, "one")
 
@@ -170,10 +187,31 @@ async def test_a_token_is_renewed_before_it_expires(chromium: PrivateChromium, t
         await begin(page, relay, "p", token=relay.token(ttl=5))
         await hears(page, "one")
         await page.evaluate(f"window.token = {json.dumps(relay.token())}")
-        await page.until("asked.includes('expiring')")
+        await page.wait_for_function("asked.includes('expiring')")
         await relay.publish(log("p", "two"))
         await hears(page, "one", "two")
         assert 1 == gate.sockets
+
+
+@pytest.mark.parametrize("others", [0, 5])
+async def test_who_gets_no_lasting_token_does_not_go_round_and_round(
+    chromium: PrivateChromium, tmp_path: Path, others: int
+) -> None:
+    """The same one is not shown again, and of those that expire at once as well not one after the other."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        sent = frames_sent(page)
+        await relay.publish(log("p", "one"))
+        tokens = [relay.token(ttl=30 + number) for number in range(1 + others)]
+        await page.evaluate(
+            "(tokens) => { window.next = () => tokens.length > 1 ? tokens.shift() : tokens[0]; }", tokens
+        )
+        await begin(page, relay, "p")
+        await page.wait_for_function("asked.includes('expiring')")
+        # Whatever was said before it, the relay has answered when it answers this.
+        await page.evaluate("new Promise((done) => { client.on('beat', done); client.say({type: 'ping'}); })")
+        await page.evaluate("new Promise((done) => { client.on('beat', done); client.say({type: 'ping'}); })")
+        assert ["connect", "expiring"] == await page.evaluate("asked")
+        assert min(1, others) == sum('"refresh"' in frame for frame in sent)
 
 
 async def test_several_projects_share_a_socket(chromium: PrivateChromium, tmp_path: Path) -> None:
@@ -181,16 +219,16 @@ async def test_several_projects_share_a_socket(chromium: PrivateChromium, tmp_pa
     async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
         await relay.publish(log("p", "p1"), log("q", "q1"), log("r", "r1"))
         await begin(page, relay, "p", "q")
-        await page.until("lines.length === 2")
+        await page.wait_for_function("lines.length === 2")
         await page.evaluate("client.subscribe('r')")
-        await page.until("lines.length === 3")
+        await page.wait_for_function("lines.length === 3")
         gate.turn("open")
         await relay.publish(log("p", "p2"), log("q", "q2"), log("r", "r2"))
-        await page.until("lines.length === 6")
+        await page.wait_for_function("lines.length === 6")
         assert ["p1", "p2", "q1", "q2", "r1", "r2"] == await page.evaluate("lines.toSorted()")
         await page.evaluate("client.unsubscribe('q')")
         await relay.publish(log("q", "q3"), log("r", "r3"))
-        await page.until("lines.includes('r3')")
+        await page.wait_for_function("lines.includes('r3')")
         assert not await page.evaluate("lines.includes('q3')")
 
 
@@ -202,10 +240,10 @@ async def test_a_filter_is_the_relays(chromium: PrivateChromium, tmp_path: Path)
         await hears(page, "quiet", "loud")
         await page.evaluate("lines.length = 0, client.setFilter({ level: 'error' })")
         await relay.publish(log("p", "no"), {**log("p", "yes"), "level": "error"})
-        await page.until("lines.includes('yes')")
+        await page.wait_for_function("lines.includes('yes')")
         assert ["loud", "yes"] == await page.evaluate("lines")
         gate.turn("http")
-        await page.until("client.state === 'polling'")
+        await page.wait_for_function("client.state === 'polling'")
         await relay.publish(log("p", "no"), {**log("p", "again"), "level": "error"})
         await hears(page, "loud", "yes", "again")
 
@@ -214,33 +252,22 @@ async def test_six_tabs_take_one_place(chromium: PrivateChromium, tmp_path: Path
     """One leads and the others hear through it; when it is closed another goes on, and nobody loses a line."""
     async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
         await relay.publish(log("p", "one"))
-        await page.evaluate(
-            """
-          window.tabs = [];
-          window.add = () => new Promise((done) => {
-            const tab = document.createElement("iframe");
-            tab.onload = () => done(tabs.push(tab));
-            tab.src = "BARE?" + tabs.length;
-            document.body.append(tab);
-          });
-        """.replace("BARE", BARE)
-        )
-        for number in range(6):
-            await page.evaluate("add()")
-            script = BEGIN.replace("FINGERPRINT", Pages().fingerprint).replace("PROJECTS", '["p"]')
-            script = script.replace("TOKEN", json.dumps(relay.token()))
-            script = script.replace("OPTIONS", json.dumps({**QUICK, "share": True, "storage": None}))
-            await page.evaluate(f"tabs[{number}].contentWindow.eval({json.dumps(script)})")
-        heard = "tabs.filter((tab) => tab.isConnected).map((tab) => tab.contentWindow.lines.join())"
-        await page.until(f"{heard}.every((lines) => lines === 'one')")
+        tabs = [page, *[await page.context.new_page() for _ in range(5)]]
+        for tab in tabs:
+            await tab.goto(gate.url + BARE)
+            await begin(tab, relay, "p", share=True, storage=None)
+        for tab in tabs:
+            await hears(tab, "one")
         assert (1, 1) == (relay.places(), gate.sockets)
-        assert 1 == await page.evaluate("tabs.filter((tab) => tab.contentWindow.client.leads).length")
+        (leader,) = [tab for tab in tabs if await tab.evaluate("client.leads")]
         await relay.publish(log("p", "two"))
-        await page.until(f"{heard}.every((lines) => lines === 'one,two')")
-        await page.evaluate("tabs.find((tab) => tab.contentWindow.client.leads).remove()")
+        for tab in tabs:
+            await hears(tab, "one", "two")
+        tabs.remove(leader)
+        await leader.close()
         await relay.publish(log("p", "three"))
-        await page.until(f"{heard}.every((lines) => lines === 'one,two,three')")
-        assert 5 == await page.evaluate("tabs.filter((tab) => tab.isConnected).length")
+        for tab in tabs:
+            await hears(tab, "one", "two", "three")
         await relay.until(lambda: relay.places() == 1)
 
 
@@ -248,10 +275,9 @@ async def test_a_socket_that_says_nothing_is_not_waited_for(chromium: PrivateChr
     """Something between may take the upgrade and swallow the rest; after the time-out the poll is tried."""
     async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
         await relay.publish(log("p", "one"))
-        await page.evaluate("""
-          const Real = WebSocket;
+        await page.evaluate("""() => {
           window.WebSocket = class extends EventTarget { constructor() { super(); } close() {} };
-        """)
+        }""")
         await begin(page, relay, "p", timeout=200)
         await hears(page, "one")
         assert "polling" == await page.evaluate("client.state")
@@ -262,7 +288,7 @@ async def test_a_socket_that_is_opened_with_a_ticket(chromium: PrivateChromium, 
     """No token in an address or a sub-protocol, a new ticket for each attempt, for one project and for many."""
     async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
         await relay.publish(log("p", "one"), log("q", "one"))
-        await page.evaluate("""
+        await page.evaluate("""() => {
           window.opened = [];
           const Real = WebSocket;
           window.WebSocket = class extends Real {
@@ -271,14 +297,14 @@ async def test_a_socket_that_is_opened_with_a_ticket(chromium: PrivateChromium, 
               opened.push([new URL(url).searchParams.get("ticket"), ...names]);
             }
           };
-        """)
+        }""")
         await begin(page, relay, "p", tickets=True)
         await hears(page, "one")
         gate.turn("open")
         await relay.publish(log("p", "two"))
         await hears(page, "one", "two")
         await page.evaluate("client.subscribe('q')")
-        await page.until("lines.length === 3")
+        await page.wait_for_function("lines.length === 3")
         opened = await page.evaluate("opened")
         assert {"relayd.v1"} == {name for _, *names in opened for name in names}
         assert 3 <= len(opened) == len({ticket for ticket, *_ in opened})
@@ -289,7 +315,7 @@ async def test_who_gets_no_ticket_is_told_so(chromium: PrivateChromium, tmp_path
     """As with a bad token: it is asked for once more, and then it ends."""
     async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
         await begin(page, relay, "p", token="no.good.token", tickets=True)
-        await page.until("client.state === 'closed'")
+        await page.wait_for_function("client.state === 'closed'")
         assert ["AUTH_FAILED false"] == await page.evaluate("told")
         assert ["connect", "refused"] == await page.evaluate("asked")
         assert 0 == gate.sockets
@@ -321,8 +347,8 @@ async def test_an_event_source_with_a_ticket(chromium: PrivateChromium, tmp_path
             show("<!doctype html><title>A page</title><link rel='icon' href='data:,'>")
             async with chromium.page(origin if where == "listed" else relay.url + BARE) as page:
                 await page.evaluate(STREAM.replace("RELAY", relay.url).replace("TOKEN", relay.token()))
-                await page.until("streams.some(({ lines }) => lines.includes('one'))")
-                await page.until("streams.some(({ failed }) => failed)")
+                await page.wait_for_function("streams.some(({ lines }) => lines.includes('one'))")
+                await page.wait_for_function("streams.some(({ failed }) => failed)")
                 assert 1 == await page.evaluate("streams.filter(({ failed }) => failed).length")
 
 
@@ -338,11 +364,10 @@ async def test_it_works_in_an_application_of_another_origin(chromium: PrivateChr
         await relay.publish(log("p", "one"))
         show(ELSEWHERE.replace("RELAY", relay.url).replace("TOKEN", relay.token()))
         async with chromium.page(origin) as page:
-            await page.until("document.querySelector('.line .text')?.textContent === 'one'")
-            await page.until("document.querySelector('agent-swarm-badge').dataset.state === 'websocket'")
-            styled = "getComputedStyle(document.querySelector('agent-swarm-view')).display"
-            assert "flex" == await page.evaluate(styled)
-            assert [] == page.console
+            await expect(page.locator(".line .text")).to_have_text(["one"])
+            await expect(page.locator("agent-swarm-badge")).to_have_text("WebSocket (Real-time)")
+            await expect(page.locator("agent-swarm-view")).to_have_css("display", "flex")
+            assert [] == [message.text for message in await page.console_messages()]
 
 
 @asynccontextmanager

@@ -122,6 +122,13 @@ class PrivateNginx:
                 raise RuntimeError(f"nginx still has its old workers after {RELOAD_SECONDS} s: {self.logs()}")
             time.sleep(PAUSE)
 
+    def change(self, *changes: tuple[str, str]) -> None:
+        """Make these changes to the configuration in place of those before; where it runs, it reads them at once."""
+        self._changes = changes
+        (self._folder / "relayd.conf").write_text(self._rendered())
+        if self.process.alive:
+            self.reload()
+
     def _workers(self) -> set[str]:
         return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
 
