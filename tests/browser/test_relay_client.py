@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BEGIN = """(async () => {
   window.module = await import("/assets/FINGERPRINT/relay-client.js");
-  window.states = [], window.lines = [], window.told = [], window.asked = [];
+  window.states = [], window.lines = [], window.told = [], window.asked = [], window.said = {};
   window.client = new module.RelayClient(PROJECTS, {
     token: (reason) => { asked.push(reason); return window.next?.() ?? window.token; }, share: false, ...OPTIONS,
   });
@@ -29,7 +29,10 @@ BEGIN = """(async () => {
   client.on("workflow_log", ({ message }) => lines.push(message));
   client.on("restored", ({ messages }) => lines.push(...messages.filter((m) => m.level).map((m) => m.message)));
   client.on("established", ({ established }) => told.push(established.replay));
-  client.on("error", ({ code, retried }) => told.push(`${code} ${retried}`));
+  client.on("error", ({ code, retried, userMessage }) => {
+    told.push(`${code} ${retried}`);
+    said[code] = userMessage;
+  });
   window.token = TOKEN;
   client.start();
 })()"""
@@ -161,6 +164,44 @@ async def test_who_may_not_come_in_is_told_and_not_tried_again(
         assert [f"{told} false"] == await page.evaluate("told")
         asked = ["connect", "refused"] if ending == "bad" else ["connect"]
         assert asked == await page.evaluate("asked")
+
+
+SAID = {
+    "WEBSOCKET_NOT_SUPPORTED": "This browser has no WebSockets; updates come by polling.",
+    "CONNECTION_FAILED": "The live connection could not be made; updates come by polling.",
+    "AUTH_FAILED": "Your session has ended. Please log in again.",
+    "TIMEOUT": "The server took too long to answer.",
+    "NETWORK_ERROR": "The network is not reachable. What you see may be out of date.",
+    "SERVER_ERROR": "The server has a problem. We keep trying.",
+}
+
+
+@pytest.mark.parametrize("code", SAID)
+async def test_what_goes_wrong_has_a_name_and_a_sentence(chromium: PrivateChromium, tmp_path: Path, code: str) -> None:
+    """The six names that front ends know, each out of what it stands for, in words for a person."""
+    async with served(tmp_path) as (relay, gate), chromium.page(gate.url + BARE) as page:
+        await relay.publish(log("p", "one"))
+        # The page has what it needs, before anything goes wrong.
+        await page.evaluate(f"import('/assets/{Pages().fingerprint}/relay-client.js').then(() => 0)")
+        match code:
+            case "WEBSOCKET_NOT_SUPPORTED":
+                await page.evaluate("delete window.WebSocket")
+            case "CONNECTION_FAILED":
+                gate.turn("http")
+            case "NETWORK_ERROR":
+                gate.turn("shut")
+            case "SERVER_ERROR":
+                relay.rooms.admission.draining = True
+        token = "no.good.token" if code == "AUTH_FAILED" else None
+        silent = gate.swallowing("answered") if code == "TIMEOUT" else nullcontext()
+        with silent:
+            await begin(page, relay, "p", token=token, timeout=300)
+            await page.wait_for_function(f"{json.dumps(code)} in said")
+            if code == "TIMEOUT":
+                # Sockets first, and polls after them.
+                await page.wait_for_function("client.state === 'static'")
+                assert {"TIMEOUT true"} == set(await page.evaluate("told"))
+        assert SAID[code] == await page.evaluate(f"said.{code}")
 
 
 @pytest.mark.parametrize("way", ["socket", "polls"])
