@@ -17,6 +17,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ATTACKS = Path(__file__).with_name("attacks.txt").read_text(encoding="utf-8").splitlines()
 
+SQUEEZED = """(list) => {
+  document.querySelector(".head").style.paddingBottom = "200px";
+  list.dispatchEvent(new Event("scroll"));
+}"""
+"""The list is told that it was scrolled, and meanwhile has become lower, before it is told of that."""
+
 
 def terminal(page: Page) -> Locator:
     """Return the part of the page that the lines scroll in."""
@@ -309,6 +315,26 @@ async def test_ten_thousand_lines_and_no_more(chromium: PrivateChromium, tmp_pat
         await newer.click()
         await expect(newest).to_be_in_viewport()
         await expect(newer).to_be_hidden()
+
+
+async def test_only_who_scrolls_up_leaves_the_end(chromium: PrivateChromium, tmp_path: Path) -> None:
+    """What is above the lines may grow in the moment in which they move: who was at the end stays there."""
+    async with opened(chromium, tmp_path) as (relay, _, page):
+        await relay.publish(*[log("p", f"line {number}") for number in range(200)])
+        await expect(lines(page).last).to_be_in_viewport()
+        await page.locator(".lines").evaluate(SQUEEZED)
+        await relay.publish(log("p", "newest"))
+        await expect(lines(page).last).to_have_text("newest")
+        await expect(lines(page).last).to_be_in_viewport()
+        await expect(page.get_by_role("button", name="Newest lines")).to_be_hidden()
+        await terminal(page).hover()
+        await page.mouse.wheel(0, -300)
+        await expect(lines(page).last).not_to_be_in_viewport()
+        await relay.publish(log("p", "newer"))
+        await expect(page.get_by_role("button", name="Newest lines")).to_be_visible()
+        await expect(lines(page).last).not_to_be_in_viewport()
+        await page.mouse.wheel(0, 10_000)
+        await expect(page.get_by_role("button", name="Newest lines")).to_be_hidden()
 
 
 async def test_two_people_look_at_the_same_thing(chromium: PrivateChromium, tmp_path: Path) -> None:

@@ -226,7 +226,8 @@ class AgentCard {
     say(this.#task, task);
     this.#bar.value = progress;
     const age = now - seen;
-    say(this.#seen, `${Math.round(progress)}% · seen ${age < 10 ? "just now" : `${span(age)} ago`}`);
+    const when = age < 10 ? "just now" : `${span(age)} ago`;
+    say(this.#seen, `${Math.round(progress)}% · seen ${when}`);
     // Who says that it works and is silent for long may be stuck; what is known is only the silence.
     this.root.dataset.quiet = String(status === "working" && age > 60);
   }

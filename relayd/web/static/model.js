@@ -146,20 +146,20 @@ export class Project extends EventTarget {
 export function line(message) {
   switch (message.type) {
     case "project_started":
-      return { level: "info", text: `Project started${message.name ? `: ${message.name}` : ""}` };
+      return { level: "info", text: message.name ? `Project started: ${message.name}` : "Project started" };
     case "project_progress":
       return { level: "info", text: `Progress: ${message.progress}% - ${message.message}` };
     case "agent_status_update":
       return { level: message.status === "failed" ? "error" : "info",
-               text: `${message.status}, ${message.progress}%${message.task ? ` - ${message.task}` : ""}${message.activity ? ` (${message.activity.replaceAll("_", " ")})` : ""}` };
+               text: `${message.status}, ${message.progress}%` + (message.task ? ` - ${message.task}` : "") + (message.activity ? ` (${message.activity.replaceAll("_", " ")})` : "") };
     case "workflow_stage_update":
       return { level: message.status === "failed" ? "error" : "info", text: `${message.stage}: ${message.message}` };
     case "workflow_log":
-      return { level: message.level, text: `${message.emoji ? `${message.emoji} ` : ""}${message.message}` };
+      return { level: message.level, text: (message.emoji ? `${message.emoji} ` : "") + message.message };
     case "project_completed":
       return { level: "success", text: message.message ?? "Project completed" };
     case "project_error":
-      return { level: "error", text: `${message.code ? `${message.code}: ` : ""}${message.error}` };
+      return { level: "error", text: (message.code ? `${message.code}: ` : "") + message.error };
     default:
       return { level: "info", text: message.message ?? message.type };
   }

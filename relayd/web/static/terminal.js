@@ -35,6 +35,7 @@ export class SwarmTerminal extends HTMLElement {
   #frame = 0;
   #paused = false;
   #following = true;
+  #top = 0; // Where the list was scrolled to last.
   #built = false;
   #search = "";
   #bar = make("div", "bar");
@@ -208,7 +209,9 @@ export class SwarmTerminal extends HTMLElement {
 
   #scrolled() {
     const { scrollTop, clientHeight, scrollHeight } = this.#list;
-    this.#following = scrollHeight - scrollTop - clientHeight < 24;
+    // Only who goes up leaves the end: it also moves away from a reader when the list gets lower, or its lines longer.
+    this.#following = scrollHeight - scrollTop - clientHeight < 24 || (this.#following && scrollTop >= this.#top);
+    this.#top = scrollTop;
     if (this.#following) this.#more.hidden = true;
     this.#more.textContent = "Newest lines ↓";
   }
@@ -269,7 +272,8 @@ const KINDS = { json: "application/json", csv: "text/csv", txt: "text/plain" };
 export function written(lines, format) {
   const iso = (/** @type {number} */ at) => new Date(at * 1_000).toISOString();
   if (format === "json") return JSON.stringify(lines.map(({ at, ...rest }) => ({ time: iso(at), ...rest })), null, 1);
-  if (format === "txt") return lines.map(({ at, level, agent, text }) => `${iso(at)} ${level.padEnd(7)} ${agent ? `${agent}: ` : ""}${text}`).join("\n");
+  const who = (/** @type {string} */ agent) => (agent ? `${agent}: ` : "");
+  if (format === "txt") return lines.map(({ at, level, agent, text }) => `${iso(at)} ${level.padEnd(7)} ${who(agent)}${text}`).join("\n");
   const rows = lines.map(({ at, level, agent, type, text, id }) => [iso(at), level, agent, type, text, id].map(cell).join(","));
   return ["time,level,agent,type,text,id", ...rows].join("\r\n");
 }
