@@ -398,12 +398,26 @@ ELSEWHERE = """<!doctype html><title>An application of somebody else</title><lin
 <script type="module" src="RELAY/assets/elements.js"></script>
 <agent-swarm-view project="p" base="RELAY" token="TOKEN"></agent-swarm-view>"""
 
+FRAMEWORK = """<!doctype html><title>An application of somebody else</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="RELAY/assets/elements.css">
+<script type="module">
+  import "RELAY/assets/elements.js";
+  const view = document.createElement("agent-swarm-view");
+  for (const [name, value] of Object.entries({ project: "p", base: "RELAY", token: "TOKEN" }))
+    if (name in view) view[name] = value; else view.setAttribute(name, value);
+  document.body.append(view);
+</script>"""
+"""How React (since 19) and Vue (since 3) make an element that is not HTML's."""
 
-async def test_it_works_in_an_application_of_another_origin(chromium: PrivateChromium, tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("application", [ELSEWHERE, FRAMEWORK], ids=["html", "framework"])
+async def test_it_works_in_an_application_of_another_origin(
+    chromium: PrivateChromium, tmp_path: Path, application: str
+) -> None:
     """Two lines of HTML and an element; the relay lets the origin in that it is told of."""
     async with elsewhere() as (origin, show), inside(tmp_path, {"server": {"origins": [origin]}}) as relay:
         await relay.publish(log("p", "one"))
-        show(ELSEWHERE.replace("RELAY", relay.url).replace("TOKEN", relay.token()))
+        show(application.replace("RELAY", relay.url).replace("TOKEN", relay.token()))
         async with chromium.page(origin) as page:
             await expect(page.locator(".line .text")).to_have_text(["one"])
             await expect(page.locator("agent-swarm-badge")).to_have_text("WebSocket (Real-time)")

@@ -273,6 +273,11 @@ class View extends HTMLElement {
     return this.getAttribute("project") ?? "";
   }
 
+  /** React and Vue set what is a property as such. */
+  set project(project) {
+    this.setAttribute("project", project);
+  }
+
   get terminal() {
     return /** @type {import("./terminal.js").SwarmTerminal} */ (this.querySelector("agent-swarm-terminal"));
   }
