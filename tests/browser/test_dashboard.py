@@ -178,6 +178,7 @@ async def test_a_line_has_an_address(chromium: PrivateChromium, tmp_path: Path) 
     async with opened(chromium, tmp_path) as (relay, gate, page):
         await relay.publish(*[log("p", f"line {number}") for number in range(400)])
         await expect(lines(page).last).to_have_text("line 399")
+        await page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
         row = page.locator(".line").filter(has=page.get_by_text("line 50", exact=True))
         await row.locator("time").click()
         await expect(page).to_have_url(re.compile(rf"^{gate.url}/#project=p&event=[A-Za-z0-9_-]{{32}}$"))

@@ -150,7 +150,8 @@ function start(project, filter, event) {
     const id = /** @type {CustomEvent} */ (pressed).detail;
     view.terminal.reveal(id);
     remember(id);
-    void navigator.clipboard?.writeText(location.href);
+    // Where the browser does not allow it, the address bar has it.
+    void navigator.clipboard?.writeText(location.href).catch(() => {});
   });
   find("views").append(view);
   view.terminal.setFilter(filter);
