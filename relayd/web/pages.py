@@ -3,9 +3,11 @@ The dashboard's files, read once and served from memory.
 
 All of them lie below one fingerprint of them all, so a browser may keep each for ever, and one that imports another
 gets that of its own version.  Under their plain names they are there for pages of others, and are asked for each time.
-Scripts travel without comments and indentation; in the package they stand as they were written.
+Scripts travel without indentation and the comments that have lines of their own; in the package they stand as they
+were written.  A tool that knows less of JavaScript than browsers do would be no help: lines are all that is looked at.
 """
 
+import re
 from collections.abc import Mapping
 from gzip import compress
 from hashlib import blake2b
@@ -14,7 +16,6 @@ from typing import Final
 
 from aiohttp import web
 from msgspec import Struct
-from rjsmin import jsmin
 
 __all__ = ["Pages"]
 
@@ -36,6 +37,9 @@ SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-refer
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 PAGE = "index.html"
+
+COMMENT: Final = re.compile(rb"^[ \t]*(?://.*|/\*(?:(?!\*/)[\s\S])*\*/[ \t]*)$", re.MULTILINE)
+"""One that nothing stands beside; no text of ours goes over several lines, where this could be a part of it."""
 
 
 class File(Struct, frozen=True):
@@ -83,7 +87,10 @@ class Pages:
 
 def terse(name: str, body: bytes) -> bytes:
     """Return a file without what no browser needs."""
-    return bytes(jsmin(body)) if name.endswith(".js") else body
+    if not name.endswith(".js"):
+        return body
+    lines = [line.strip() for line in COMMENT.sub(b"", body).splitlines()]
+    return b"\n".join([line for line in lines if line]) + b"\n"
 
 
 def file(name: str, body: bytes) -> File:

@@ -30,7 +30,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pytest": ("relayd.testing",),
     "redis": ("relayd.presence.line", "relayd.presence.rights"),
     "rich": ("relayd.cli",),
-    "rjsmin": ("relayd.web",),
     "sqlite3": ("relayd.journal",),
     "structlog": ("relayd.telemetry",),
     "typer": ("relayd.cli",),

@@ -20,7 +20,7 @@ const BADGES = {
   closed: ["red", "Closed"],
 };
 
-const LINK = /^https?:\/\//; // Behind an arrow, what takes comments off would take the rest of its line off.
+const LINK = /^https?:\/\//;
 
 /** Redraws at most once a frame, whenever its model or its client changes, and every second where time is shown. */
 class Part extends HTMLElement {
