@@ -134,7 +134,7 @@ def adopt(event: Event) -> bool:
     event.__class__ = STRICT[type(event)]
     event.id = event.received_at = event.dialect = None
     event.synthetic = False
-    if event.usage is not None and read_usage(event.usage) is None:
+    if event.usage is not None and read_usage(event.usage) is not event.usage:
         return False
     return not isinstance(event, WorkflowLog) or event.fields is None or is_flat(event.fields)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from relayd.dialects import usage
 from relayd.dialects.words import ACTIVITIES, AGENT_STATUSES, FLAGS, LEVELS, STAGE_STATUSES, look_up
 from relayd.protocol.messages import MAX_LOG_MESSAGE, MAX_NAME, PROJECT_ID
 
@@ -173,12 +174,8 @@ def read_object(value: object) -> dict[str, Any] | None:
 
 
 def read_usage(value: object) -> dict[str, Any] | None:
-    """Return an object whose numbers can be summed without end."""
-    usage = read_object(value)
-    if usage is None:
-        return None
-    numbers = (number for number in usage.values() if isinstance(number, int | float))
-    return usage if all(-EXACT <= number <= EXACT for number in numbers) else None
+    """Return a report, or a list of them, whose numbers can be summed without end: the same object if it is exact."""
+    return usage.canonical(value) if isinstance(value, dict | list) and is_flat(value) else None
 
 
 def is_flat(value: object, depth: int = MAX_DEPTH) -> bool:
@@ -218,4 +215,8 @@ ACTIVITY = Kind("thinking, using_tool, waiting_for_human or waiting", partial(lo
 STAGE_STATUS = Kind("pending, running, completed or failed", partial(look_up, STAGE_STATUSES))
 FLAG = Kind("true or false", read_flag)
 OBJECT = Kind(f"an object nested at most {MAX_DEPTH} deep", read_object)
-USAGE = Kind(f"an object nested at most {MAX_DEPTH} deep, its numbers between -2⁵³ and 2⁵³", read_usage)
+USAGE = Kind(
+    f"an object nested at most {MAX_DEPTH} deep, its numbers between -2⁵³ and 2⁵³, its tokens whole and its cost not "
+    "below 0; or a list of such",
+    read_usage,
+)

@@ -158,6 +158,14 @@ def test_what_a_log_says_beyond_the_contract_is_not_skipped() -> None:
         assert {"extra": 1} == message.fields
 
 
+def test_usage_in_other_words_is_read_the_long_way() -> None:
+    """An object of other names passes for exact by its type, and a list does not: both are told in ours."""
+    for usage in ({"prompt_tokens": 5}, [{"inputTokens": 5}]):
+        for items in (feed(log(usage=usage)), feed(b"[" + log(usage=usage) + b"]")):
+            (message,) = items[0].messages
+            assert {"input_tokens": 5} == message.usage
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -207,7 +207,7 @@ def test_a_long_line_is_cut() -> None:
         (
             {"type": "log", "project": "a", "level": "info", "message": "x", "usage": {"a": 10**20}},
             Reason.BAD_FIELD,
-            "usage: expected an object nested at most 8 deep, its numbers between -2⁵³ and 2⁵³, got an object",
+            "usage: expected an object nested at most 8 deep, its numbers between -2⁵³ and 2⁵³, its tokens whole",
         ),
     ],
 )
