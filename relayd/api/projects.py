@@ -14,6 +14,7 @@ from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.endpoints import PREFIX, PROJECT
 from relayd.relay.admission import Admission, Proof
 from relayd.relay.refusal import NotFound, Refused
+from relayd.relay.subscription import Watched
 
 __all__ = ["ProjectsApi"]
 
@@ -59,15 +60,20 @@ class ProjectsApi:
 
     async def shown(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}`: the project."""
-        return answer(project_of(await self._known(request)))
+        project = await self._known(request)
+        told = self._engine.spending.shown(project, self._engine.clock)
+        spent = {name: told[name] for name in ("usage_by", "spending", "budget") if name in told}
+        return answer(project_of(project.state) | spent)
 
     async def status(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/status`: its status."""
-        return answer(status_of(await self._known(request)))
+        project = await self._known(request)
+        told = self._engine.spending.shown(project, self._engine.clock)
+        return answer(status_of(project.state) | {name: told[name] for name in ("warnings",) if name in told})
 
     async def agents(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/agents`: its agents."""
-        return answer(agents_of(await self._known(request)))
+        return answer(agents_of((await self._known(request)).state))
 
     async def logs(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/logs?limit&after&before&level&agent&q`: lines of log, the oldest first."""
@@ -96,13 +102,13 @@ class ProjectsApi:
             "avg_completion_time": sum(times) / len(times) if times else None,
         })  # fmt: skip
 
-    async def _known(self, request: web.Request) -> Snapshot:
+    async def _known(self, request: web.Request) -> Watched:
         proof = self._authenticate(request)
         project = await self._admission.authorize(proof, request.match_info["project_id"])
         if not project.state.counts:
             sentence = "no event of this project has been seen; check its id or publish `project_started`"
             raise NotFound(sentence)
-        return project.state
+        return project
 
     async def _visible(self, proof: Proof) -> list[ProjectRow]:
         rows, visible = iter(await self._rows()), list[ProjectRow]()

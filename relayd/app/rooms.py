@@ -23,6 +23,7 @@ from relayd.app.settings import (
     revocations_of,
     sealer_of,
     source_of,
+    terms_of,
     verifier_of,
     written_keys_of,
 )
@@ -40,6 +41,7 @@ from relayd.relay.intake import Intake
 from relayd.relay.lobby import Lobby
 from relayd.relay.orders import Orders
 from relayd.relay.purging import Purging
+from relayd.relay.spending import Spending
 from relayd.relay.subscription import WatchedLog
 from relayd.relay.tickets import Tickets
 from relayd.relay.turnstile import Turnstile
@@ -117,6 +119,7 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         turnstile=Turnstile(),
         copies=Copies(),
         freshness=Freshness(source, log, clock),
+        spending=Spending(terms_of(config)),
     )
     purging = Purging(engine, journal.keeper, book)
     await purging.begin(noted)
@@ -197,6 +200,7 @@ def apply(rooms: Rooms, config: Config) -> None:
     publication, limits = publication_of(config), limits_of(config)
     rooms.published.follow(publication)
     engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
+    engine.spending.terms = terms_of(config)
     rooms.orders.longest = longest_of(config)
     rooms.intake.redactor = redactor_of(config)
     rooms.admission.tickets.sealer = sealer_of(config)

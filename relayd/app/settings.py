@@ -9,6 +9,7 @@ from relayd.config import Config
 from relayd.core.pacing import Pace
 from relayd.core.redaction import Redactor
 from relayd.core.revocations import Revocations
+from relayd.core.spending import Price, Terms
 from relayd.dialects.delivery import Dialect
 from relayd.dialects.detect import Detector
 from relayd.identity.authorizers import ClaimsAuthorizer
@@ -55,11 +56,13 @@ __all__ = [
     "revocations_of",
     "sealer_of",
     "source_of",
+    "terms_of",
     "verifier_of",
     "written_keys_of",
 ]
 
 MIB = 1024 * 1024
+MILLIONTHS = 10**6
 
 OWN_KEY = secrets.token_bytes(32)
 """Seals tickets where relays share no key: what it sealed opens at this process, for as long as that lives."""
@@ -208,6 +211,20 @@ def redactor_of(config: Config) -> Redactor:
     """Return who hides secrets in events."""
     redaction = config.redaction
     return Redactor(off=redaction.off, fields=redaction.fields, patterns=redaction.patterns)
+
+
+def terms_of(config: Config) -> Terms:
+    """Return what models cost, and the budget of projects that name none."""
+    usage = config.usage
+    prices = {
+        model: Price(
+            input=round(price.input * MILLIONTHS),
+            output=round(price.output * MILLIONTHS),
+            cached=round((price.input if price.cached_input is None else price.cached_input) * MILLIONTHS),
+        )
+        for model, price in usage.prices.items()
+    }
+    return Terms(currency=usage.currency, prices=prices, tokens=usage.budget_tokens, cost=usage.budget_cost)
 
 
 def journal_of(config: Config, source: Source) -> SqliteJournal | None:

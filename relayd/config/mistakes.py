@@ -7,7 +7,7 @@ No sentence repeats a value that might be a secret: only numbers out of bounds a
 import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
-from typing import get_args
+from typing import get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -108,6 +108,8 @@ def type_at(model: object, location: Location) -> object:
     for part in location:
         if isinstance(part, int):
             kind = next(iter(get_args(kind)), None)
+        elif get_origin(kind) is Mapping:
+            kind = get_args(kind)[1]
         else:
             field = _fields(kind).get(part)
             kind = field.annotation if field else None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -93,6 +93,8 @@ def _reference_section(name: str, model: type[BaseModel], title: str, *, environ
     yield ""
     for key, inner in _lists_of_tables(model):
         yield from _reference_section(f"{name}.{key}", inner, f"[[{name}.{key}]]", environment=False)
+    for key, inner in _tables_by_name(model):
+        yield from _reference_section(f"{name}.{key}", inner, f"[{name}.{key}.NAME]", environment=False)
     for key, inner in _tables(model):
         yield from _reference_section(f"{name}.{key}", inner, f"[{name}.{key}]", environment=environment)
 
@@ -173,6 +175,19 @@ def _tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
 
 def _lists_of_tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     """Yield the keys whose values are lists of tables, with the model of one of them."""
+    return ((key, inner) for key, inner in _inner_tables(model) if not _is_by_name(model.model_fields[key]))
+
+
+def _tables_by_name(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the keys whose values are tables under names of their own, with the model of one of them."""
+    return ((key, inner) for key, inner in _inner_tables(model) if _is_by_name(model.model_fields[key]))
+
+
+def _is_by_name(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is Mapping
+
+
+def _inner_tables(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     for key, field in model.model_fields.items():
         for inner in getattr(field.annotation, "__args__", ()):
             if isinstance(inner, type) and issubclass(inner, BaseModel):

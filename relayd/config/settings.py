@@ -14,6 +14,7 @@ from relayd.config.keys import Jwks, Key, Tickets
 from relayd.config.limits import Limits
 from relayd.config.redaction import Redaction
 from relayd.config.table import Table
+from relayd.config.usage import Usage
 from relayd.config.values import Names, Network, Origin, Port, SocketPath
 
 __all__ = [
@@ -254,6 +255,7 @@ class Config(Table):
     dialects: Dialects = Dialects()
     presence: Presence = Presence()
     redaction: Redaction = Redaction()
+    usage: Usage = Usage()
     telemetry: Telemetry = Telemetry()
     source_settings: BaseModel | None = Field(default=None, exclude=True)
     """An instance of the used source's `Settings`; None where it has none."""

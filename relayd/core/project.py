@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic
 
 from relayd.core.access import ProjectFacts
+from relayd.core.burn import Burn
 from relayd.core.channel import Channel, Member
 from relayd.core.floor import BELOW_ALL
 from relayd.core.snapshot import Agent, Failure, Snapshot
 from relayd.core.timeline import Entry, Timeline
+from relayd.core.usage import spend
 from relayd.protocol import codec
 from relayd.protocol.cursor import Place
 from relayd.protocol.messages import (
@@ -22,6 +24,7 @@ from relayd.protocol.messages import (
     WorkflowLog,
     WorkflowStageUpdate,
 )
+from relayd.protocol.usage import MAX_USAGE
 
 __all__ = ["MAX_TASK", "MAX_TEXT", "Project", "fold"]
 
@@ -29,8 +32,6 @@ MAX_AGENTS = 1_000
 MAX_STAGES = 100
 MAX_ERRORS = 10
 MAX_USAGE_KEYS = 32
-MAX_USAGE = 2**53
-"""Sums stop here: beyond it a number is not the same for every reader, nor after the journal."""
 MAX_TEXT = 2_000
 MAX_TASK = 500
 """Texts are cut to so many characters: a thousand agents' tasks must not make a snapshot of megabytes."""
@@ -45,6 +46,7 @@ def fold(state: Snapshot, message: Message, received_at: float) -> None:
     state.updated_at = received_at
     if message.usage:
         add_usage(state, message.usage)
+        spend(state.spent, message.agent, message.usage)
 
 
 def add_usage(state: Snapshot, usage: dict[str, Any]) -> None:
@@ -80,6 +82,9 @@ def started(state: Snapshot, message: ProjectStarted, _: float) -> None:
         estimated_duration_seconds=message.estimated_duration_seconds,
         counts=state.counts,
         usage=state.usage,
+        spent=state.spent,
+        # What is used goes on over all runs, so a budget is for all of them: the newest that is named.
+        allowed=message.budget or state.allowed,
     )
     for name in fresh.__struct_fields__:
         setattr(state, name, getattr(fresh, name))
@@ -195,7 +200,7 @@ FOLDS: dict[type[Message], tuple[str, Callable[[Snapshot, Any, float], None]]] =
 class Project(Generic[Member]):
     """What the relay holds of one project: its state, its recent events and who watches."""
 
-    __slots__ = ("channel", "dirty", "id", "partial", "place", "state", "timeline")
+    __slots__ = ("burn", "channel", "dirty", "id", "partial", "place", "state", "timeline")
 
     def __init__(self, project_id: str, *, state: Snapshot | None = None, timeline: Timeline | None = None) -> None:
         """Begin empty, or with what the journal kept."""
@@ -209,6 +214,8 @@ class Project(Generic[Member]):
         """Its state is newer than the snapshot in the journal."""
         self.partial = False
         """Its state lacks what the journal holds, which could not be read when its events came."""
+        self.burn: Burn | None = None
+        """How fast it uses what its models take; memory only, begun with the first report that comes live."""
 
     def record(self, said: Sequence[tuple[Message, Entry]]) -> None:
         """Take in its messages of a batch, at least one, with their entries in the log's order."""

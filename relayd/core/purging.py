@@ -13,6 +13,7 @@ import msgspec
 from relayd.core.project import MAX_TASK, MAX_TEXT
 from relayd.core.snapshot import Snapshot
 from relayd.core.timeline import Entry
+from relayd.core.usage import take_back
 from relayd.protocol import codec
 from relayd.protocol.messages import MAX_NAME, AgentStatusUpdate, Message
 
@@ -43,6 +44,7 @@ def scrub(state: Snapshot, entries: Iterable[Entry]) -> None:
             if card is not None and card.last_seen == entry.received_at:
                 del state.agents[message.agent]
         uncount(state, entry.type, message.usage or {})
+        take_back(state.spent, message.agent, message.usage or {})
 
 
 def forms(message: Message) -> set[str]:

@@ -5,8 +5,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
+from relayd.core.usage import Book
 from relayd.protocol.messages import (
     AgentStatusUpdate,
+    Budget,
     Message,
     ProjectProgress,
     ProjectStarted,
@@ -65,12 +67,18 @@ class Snapshot(Struct, kw_only=True, omit_defaults=True):
     urls: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     usage: dict[str, float] = field(default_factory=dict)
+    spent: Book = field(default_factory=dict)
+    """The same as far as its names have a meaning, for what is told of it in other words (core/spending.py)."""
+    allowed: Budget | None = None
+    """The budget as the project named it; how much of that is used is reckoned when somebody looks."""
     cursor: str | None = None
     """What the state is true at."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `connection_established.snapshot`."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
+        for own in ("spent", "allowed"):
+            plain.pop(own, None)
         return plain
 
 

@@ -95,6 +95,7 @@ OWN: dict[type[Event], tuple[Field, ...]] = {
         Field("team", values.TEXT),
         Field("agents", values.NAMES),
         Field("estimated_duration_seconds", values.SECONDS, ("estimatedDurationSeconds",)),
+        Field("budget", values.BUDGET),
     ),
     ProjectProgress: (
         Field("progress", values.PROGRESS, ("percent", "percentage"), required=True),

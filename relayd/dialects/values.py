@@ -11,15 +11,17 @@ from functools import partial
 from math import isfinite
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from relayd.dialects import usage
 from relayd.dialects.words import ACTIVITIES, AGENT_STATUSES, FLAGS, LEVELS, STAGE_STATUSES, look_up
-from relayd.protocol.messages import MAX_LOG_MESSAGE, MAX_NAME, PROJECT_ID
+from relayd.protocol.messages import MAX_LOG_MESSAGE, MAX_NAME, PROJECT_ID, Budget
 
 __all__ = [
     "ACTIVITY",
     "AGENT_STATUS",
+    "BUDGET",
     "FLAG",
     "LEVEL",
     "LINE",
@@ -178,6 +180,14 @@ def read_usage(value: object) -> dict[str, Any] | None:
     return usage.canonical(value) if isinstance(value, dict | list) and is_flat(value) else None
 
 
+def read_budget(value: object) -> Budget | None:
+    """Return a budget; what it does not say has none."""
+    try:
+        return msgspec.convert(value, Budget)
+    except msgspec.ValidationError:
+        return None
+
+
 def is_flat(value: object, depth: int = MAX_DEPTH) -> bool:
     """Return whether nothing in it is nested deeper than that."""
     if not isinstance(value, dict | list):
@@ -213,6 +223,7 @@ LEVEL = Kind("info, success, warning or error", partial(look_up, LEVELS))
 AGENT_STATUS = Kind("idle, working, completed or failed", partial(look_up, AGENT_STATUSES))
 ACTIVITY = Kind("thinking, using_tool, waiting_for_human or waiting", partial(look_up, ACTIVITIES))
 STAGE_STATUS = Kind("pending, running, completed or failed", partial(look_up, STAGE_STATUSES))
+BUDGET = Kind("an object of `tokens`, a whole number from 1, and `cost`, from 0.01 to 1,000,000", read_budget)
 FLAG = Kind("true or false", read_flag)
 OBJECT = Kind(f"an object nested at most {MAX_DEPTH} deep", read_object)
 USAGE = Kind(

@@ -120,6 +120,10 @@ class Observer(Protocol):
         """Events were removed for good; `fields` say whose and how, and nothing of what they said."""
         ...
 
+    def crossed(self, reason: str, fields: Mapping[str, Any]) -> None:
+        """A project has used so many percent of its budget; `reason` is a closed label, `fields` say whose and how."""
+        ...
+
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Something worth a log line happened."""
         ...

@@ -17,6 +17,7 @@ __all__ = [
     "PROJECT_ID",
     "TYPES",
     "AgentStatusUpdate",
+    "Budget",
     "ConnectionEstablished",
     "Event",
     "Message",
@@ -104,6 +105,14 @@ class ConnectionEstablished(Message, tag="connection_established"):
     token_expires_at: float | None = None
 
 
+class Budget(Struct, omit_defaults=True, frozen=True):
+    """What a project is meant to use at most; beyond it somebody is told, and nothing else happens."""
+
+    tokens: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    cost: Annotated[float, Meta(ge=0.01, le=1e6)] | None = None
+    """In the relay's currency."""
+
+
 class ProjectStarted(Message, tag="project_started"):
     """A project began."""
 
@@ -114,6 +123,7 @@ class ProjectStarted(Message, tag="project_started"):
     team: str | None = None
     agents: list[str] | None = None
     estimated_duration_seconds: Seconds | None = None
+    budget: Budget | None = None
 
 
 class ProjectProgress(Message, tag="project_progress"):

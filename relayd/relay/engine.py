@@ -12,6 +12,7 @@ from relayd.relay.fanout import Fanout
 from relayd.relay.freshness import Freshness
 from relayd.relay.limits import Limits
 from relayd.relay.past import Past
+from relayd.relay.spending import Spending
 from relayd.relay.subscription import Subscription, WatchedLog
 from relayd.relay.turnstile import Turnstile
 
@@ -34,6 +35,7 @@ class Engine(Struct, kw_only=True):
     turnstile: Turnstile
     copies: Copies
     freshness: Freshness
+    spending: Spending = field(default_factory=Spending)
     rounds: Rounds[Subscription] = field(default_factory=Rounds)
     """What is asked for again."""
 

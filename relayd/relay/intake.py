@@ -22,6 +22,8 @@ from relayd.protocol.cursor import Place, fingerprint
 from relayd.relay.engine import Engine
 from relayd.relay.keeper import Keeper
 from relayd.relay.remnants import is_gone
+from relayd.relay.spending import News
+from relayd.relay.subscription import Watched
 
 __all__ = ["Intake"]
 
@@ -109,7 +111,7 @@ class Intake:
             if not is_gone(log.purges, event)
         ]
         if source.replays:
-            touched = log.apply(staging)
+            touched, news = self._apply(staging)
             self._keeper.keep(staging, rejected, touched)
         else:
             try:
@@ -117,14 +119,21 @@ class Intake:
             except JournalError:
                 source.fail(deliveries)
                 return
-            touched = log.apply(staging)
+            touched, news = self._apply(staging)
             self._keeper.note(touched)
         self._engine.fanout.flush(touched)
+        self._engine.spending.tell(news, observer=self._engine.observer, clock=self._engine.clock)
         self._tell(staging, rejected)
         limits = self._engine.limits
         log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)
         source.settle(receipts)
         await self._keeper.room()
+
+    def _apply(self, staging: Staging) -> tuple[Sequence[Watched], Sequence[News]]:
+        engine = self._engine
+        before = engine.spending.look(staging, engine.log)
+        touched = engine.log.apply(staging)
+        return touched, engine.spending.since(before, engine.log, freshness=engine.freshness, clock=engine.clock)
 
     def _read(self, delivery: Delivery) -> Sequence[Item]:
         try:

@@ -117,7 +117,7 @@ async def open_subscription(
     if after is not None and verdict is not None and verdict.place is not None:
         # The place as it was judged: if the log was made anew since, it lies below the floor, and a gap is told.
         subscription.passed = Passed(verdict.place, after)
-        state = snapshot_of(subscription.project) if subscription.follower.encoding.restates else None
+        state = snapshot_of(engine, subscription.project) if subscription.follower.encoding.restates else None
         return Opening(replay="resume", cursor=after, entries=(), head=engine.log.head_cursor(), snapshot=state)
     if verdict is not None:
         engine.observer.gapped(verdict.cause)
@@ -126,8 +126,10 @@ async def open_subscription(
         purges = engine.log.purges
         # State and position are taken in one step: no await stands between these lines and the first of `tail`.
         project = subscription.project
-        snapshot = snapshot_of(project) if modern else None
+        snapshot = snapshot_of(engine, project) if modern else None
         words = () if modern or project.partial else spoken(project.state, engine.clock.now())
+        if words:
+            words = [*words, *engine.spending.spoken(project.state, engine.clock.now())]
         # Who was told of what is missing goes on without a hole from there.
         newest = await engine.past.tail(subscription.project, tail, subscription.selection, whole=verdict is not None)
         if purges is engine.log.purges:
@@ -144,10 +146,12 @@ async def open_subscription(
     )
 
 
-def snapshot_of(project: Watched) -> dict[str, Any] | None:
+def snapshot_of(engine: Engine, project: Watched) -> dict[str, Any] | None:
     """Return a project's state; None while it has none, and of a partial one, which would be taken for the whole."""
     state = project.state
-    return None if project.partial or state.cursor is None else state.as_dict()
+    if project.partial or state.cursor is None:
+        return None
+    return state.as_dict() | engine.spending.shown(project, engine.clock)
 
 
 def established(

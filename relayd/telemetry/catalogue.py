@@ -12,6 +12,7 @@ from msgspec import Struct
 from relayd.core.redaction import COUNTED
 from relayd.telemetry.labels import (
     AUTH_REASONS,
+    BUDGET_REASONS,
     DETACHMENTS,
     ENDINGS,
     GAP_CAUSES,
@@ -31,6 +32,7 @@ __all__ = [
     "BROKER_BYTES",
     "BROKER_CONNECTED",
     "BROKER_MESSAGES",
+    "BUDGET_CROSSINGS",
     "BUILD_INFO",
     "CANARY_LAST_SUCCESS",
     "CANARY_MISSED",
@@ -132,6 +134,12 @@ REDACTIONS = _counter(
     "relayd_redactions_total", "Secrets in events that were hidden before anybody saw them.", "rule", (*COUNTED, OTHER)
 )
 DEDUPLICATED = _counter("relayd_messages_deduplicated_total", "Events that were recognised as repeats.")
+BUDGET_CROSSINGS = _counter(
+    "relayd_budget_crossings_total",
+    "Times that a project had used 80 or 100 % of its budget; which one stands in the log, as `budget_crossed`.",
+    "reason",
+    BUDGET_REASONS,
+)
 BROKER_CONNECTED = _pulled("relayd_broker_connected", "1 while the source is connected, else 0.")
 CONSUMED_OFFSET = _pulled("relayd_stream_consumed_offset", "Offset of the last body that was processed.")
 HEAD_OFFSET = _pulled("relayd_stream_head_offset", "Newest offset known to be in the log; absent while unknown.")

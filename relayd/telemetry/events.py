@@ -1,6 +1,7 @@
 """The names of the relay's own log events, all in the past tense; what rooms pass to `noticed` comes beside them."""
 
 __all__ = [
+    "BUDGET_CROSSED",
     "CANARY_MISSED",
     "CANARY_RETURNED",
     "CONNECTION_ENDED",
@@ -20,6 +21,7 @@ __all__ = [
     "VIEWER_ADMITTED",
 ]
 
+BUDGET_CROSSED = "budget_crossed"
 CANARY_MISSED = "canary_missed"
 CANARY_RETURNED = "canary_returned"
 CONNECTION_ENDED = "connection_ended"
@@ -39,6 +41,7 @@ VIEWER_ADMITTED = "viewer_admitted"
 
 EVENTS: frozenset[str] = frozenset(
     {
+        BUDGET_CROSSED,
         CANARY_MISSED,
         CANARY_RETURNED,
         CONNECTION_ENDED,

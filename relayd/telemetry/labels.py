@@ -2,12 +2,14 @@
 
 from typing import get_args
 
+from relayd.core import spending
 from relayd.dialects.delivery import Reason
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Event
 
 __all__ = [
     "AUTH_REASONS",
+    "BUDGET_REASONS",
     "DETACHMENTS",
     "ENDINGS",
     "GAP_CAUSES",
@@ -79,7 +81,7 @@ GAP_CAUSES = (
     "purged",
     OTHER,
 )
-
+BUDGET_REASONS = (*spending.REASONS, OTHER)
 DETACHMENTS = ("connection", "missing", "unreadable", "stalled", OTHER)
 MISSES = ("unconfirmed", "unroutable", "lost", "refused", "unreachable", OTHER)
 RIGHTS = ("granted", "denied", "unreadable", "timeout", "unreachable", "busy", "resting", OTHER)

@@ -178,6 +178,11 @@ class TelemetryObserver:
         self._metrics.add(catalogue.PURGED, events)
         self._log.warning(EVENTS_PURGED, **_fields(fields), events=events)
 
+    def crossed(self, reason: str, fields: Mapping[str, Any]) -> None:
+        """Count by reason, and warn: it happens once for each threshold of a project's budget."""
+        self._metrics.add(catalogue.BUDGET_CROSSINGS, 1, reason)
+        self._log.warning(events.BUDGET_CROSSED, **_fields(fields))
+
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Write a line; a field `level` ("debug", "info", "warning", "error") says how loud, else it is info."""
         level = fields.get("level")

@@ -182,6 +182,10 @@ class RecordingObserver:
         """Remember it."""
         self.told.append(("purged", (dict(fields), events)))
 
+    def crossed(self, reason: str, fields: Mapping[str, Any]) -> None:
+        """Remember it."""
+        self.told.append(("crossed", (reason, dict(fields))))
+
     def noticed(self, event: str, fields: Mapping[str, Any]) -> None:
         """Remember it."""
         self.told.append(("noticed", (event, dict(fields))))

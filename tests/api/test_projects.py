@@ -157,6 +157,24 @@ async def test_the_shapes_are_the_front_end_s(relay: InsideRelay) -> None:
     ]
 
 
+async def test_what_a_project_spends_is_told(tmp_path: Path) -> None:
+    """By agent and model and in all, with what is used of its budget."""
+    usage: dict[str, Any] = {"budget_tokens": 1_000_000, "prices": {"large": {"input": 2, "output": 4}}}
+    async with inside(tmp_path, {"usage": usage}) as relay:
+        await relay.publish(
+            started("p", budget={"cost": 2.5}),
+            {"type": "log", "project_id": "p", "level": "info", "message": "m", "agent": "coder",
+             "usage": {"model": "large", "prompt_tokens": 500_000, "completion_tokens": 300_000}},
+        )  # fmt: skip
+        _, project = await relay.get(relay.project("p"))
+        used = {"input_tokens": 500_000, "output_tokens": 300_000, "total_tokens": 800_000, "cost": 2.2}
+        assert {"agents": {"coder": used}, "models": {"large": used}} == project["usage_by"]
+        assert (800_000, 2.2, True) == tuple(project["spending"][name] for name in ("tokens", "cost", "cost_complete"))
+        assert (0.8, 0.88) == (project["budget"]["tokens"]["share"], project["budget"]["cost"]["share"])
+        _, status = await relay.get(relay.project("p", "/status"))
+        assert "budget: 800,000 of 1,000,000 tokens are used (80 %)" == status["warnings"][0]
+
+
 async def test_totals_and_times(relay: InsideRelay) -> None:
     """Times by the producer's clock, in seconds."""
     _, before = await relay.get(relay.api("/metrics"))

@@ -131,6 +131,7 @@ async def test_what_can_change_changes(tmp_path: Path) -> None:
             {
                 "auth": {"keys": [{"algorithm": "HS256", "key": OTHER}]},
                 "limits": {"connections_per_user": 2, "pace_per_second": 7},
+                "usage": {"budget_tokens": 11},
                 "server": {"origins": ["https://dashboard.example"]},
             },
         )
@@ -142,6 +143,7 @@ async def test_what_can_change_changes(tmp_path: Path) -> None:
             rooms.engine.fanout.limits.outbound.rate,
         )
         assert {"https://dashboard.example"} == rooms.origins.allowed
+        assert 11 == rooms.engine.spending.terms.tokens
         for secret, status in ((SECRET, 401), (OTHER, 200)):
             token = signed(secret=secret)
             assert status == (await relay.get(relay.api("/projects"), Authorization=f"Bearer {token}"))[0]

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from relayd.app.descriptors import connections
-from relayd.app.settings import journal_of, limits_of, presence_of, publication_of, written_keys_of
+from relayd.app.settings import journal_of, limits_of, presence_of, publication_of, terms_of, written_keys_of
 from relayd.config import Config, load
 from relayd.core.pacing import Pace
+from relayd.core.spending import Price, Terms
 from relayd.identity.jwt import BadKey
 from relayd.plugins import PluginError, settings_of
 from relayd.ports import Shared
@@ -63,6 +64,33 @@ def test_who_may_have_many_connections_may_open_them_at_once(tmp_path: Path) -> 
 def test_the_defaults_are_the_relay_s_own() -> None:
     """They are written in two places and must agree."""
     assert Limits(max_connections=connections(10_000)) == limits_of(Config())
+    assert Terms() == terms_of(Config())
+
+
+def test_prices_are_reckoned_with_to_their_last_digit(tmp_path: Path) -> None:
+    """In millionths; tokens out of a cache cost what others cost unless they have a price of their own."""
+    tables: Tables = {
+        "usage": {
+            "currency": "EUR",
+            "budget_tokens": 9,
+            "budget_cost": 2.5,
+            "prices": {
+                "large": {"input": 3, "output": 15.000001, "cached_input": 0.3},
+                "small": {"input": 0.075, "output": 0.3},
+                "free": {"input": 1, "output": 1, "cached_input": 0},
+            },
+        }
+    }
+    assert Terms(
+        currency="EUR",
+        tokens=9,
+        cost=2.5,
+        prices={
+            "large": Price(input=3_000_000, output=15_000_001, cached=300_000),
+            "small": Price(input=75_000, output=300_000, cached=75_000),
+            "free": Price(input=1_000_000, output=1_000_000, cached=0),
+        },
+    ) == terms_of(load(write_settings(tmp_path, tables), {}, settings_of))
 
 
 def test_an_issuer_is_followed_as_it_is_configured(tmp_path: Path) -> None:

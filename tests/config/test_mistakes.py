@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 from pydantic import BaseModel
 
 from relayd.config.mistakes import ConfigError, Mistakes, key_name, nearest, type_at
@@ -12,9 +14,10 @@ class Inner(BaseModel):
 
 
 class Outer(BaseModel):
-    """A table with a list of tables."""
+    """A table with a list of tables, and with tables by name."""
 
     entries: tuple[Inner, ...]
+    named: Mapping[str, Inner]
 
 
 def test_the_own_table_s_key_comes_first() -> None:
@@ -60,9 +63,11 @@ def test_a_key_s_name_is_written_as_in_the_file() -> None:
 
 
 def test_the_type_at_a_place() -> None:
-    """Into lists of tables, and to nowhere."""
+    """Into lists of tables and tables by name, and to nowhere."""
     assert Inner is type_at(Outer, ("entries", 0))
     assert str is type_at(Outer, ("entries", 0, "name"))
+    assert Inner is type_at(Outer, ("named", "whatever"))
+    assert str is type_at(Outer, ("named", "whatever", "name"))
     assert None is type_at(Outer, ("none", "deeper"))
     assert None is type_at(Outer, ("none", 0))
 

@@ -73,6 +73,8 @@ def test_the_reference_tells_type_bounds_default_and_variable() -> None:
     assert "| `keys` | list of tables | `[]` |" in text
     assert "## `[[auth.keys]]`" in text
     assert "## `[auth.jwks]`" in text
+    assert "## `[usage.prices.NAME]`" in text
+    assert "| `prices` | table | `{}` | `RELAYD_USAGE__PRICES` |" in text
     assert '| `url` | text | `""` | `RELAYD_AUTH__JWKS__URL` |' in text
     assert "| `jwks` |" not in text
     assert '| `url` | secret | `"amqp://localhost/"` | `RELAYD_SOURCES__RABBITMQ__URL` | Where it is. |' in text

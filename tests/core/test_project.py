@@ -13,7 +13,6 @@ from relayd.core.project import (
     MAX_STAGES,
     MAX_TASK,
     MAX_TEXT,
-    MAX_USAGE,
     MAX_USAGE_KEYS,
     Project,
     fold,
@@ -31,6 +30,7 @@ from relayd.protocol.messages import (
     ProjectStarted,
     WorkflowStageUpdate,
 )
+from relayd.protocol.usage import MAX_USAGE
 from tests.core.words import NOW, PROJECT, entry, line, place
 from tests.protocol.strategies import events, quick
 

@@ -31,7 +31,14 @@ def swarm(text: str) -> list[Message]:
         ProjectStarted(**SAID, owner="ada", team="blue", name=text, description=text, project_type=text),
         AgentStatusUpdate(**SAID, agent="coder", status="working", progress=1, task=text),
         WorkflowStageUpdate(**SAID, stage=text[:200], message=text),
-        ProjectProgress(**SAID, progress=40, message=text, stage=text, usage={text[:100]: 3, "tokens": 2}),
+        ProjectProgress(
+            **SAID,
+            progress=40,
+            message=text,
+            stage=text,
+            agent="coder",
+            usage={text[:100]: 3, "tokens": 2, "model": text[:100], "input_tokens": 3},
+        ),
         WorkflowLog(**SAID, level="warning", message=text, fields={"note": {"deep": text}}),
         ProjectError(**SAID, error=text, code=text, fatal=False),
         ProjectCompleted(**SAID, message=text, url=text[:1_500]),
@@ -53,7 +60,7 @@ def test_no_text_of_the_events_stays(text: str) -> None:
     state, entries = folded(swarm(text))
     scrub(state, entries)
     assert "kanarienvogel" not in repr(state)
-    assert ("ada", "blue", {}, {}) == (state.owner, state.team, state.counts, state.usage)
+    assert ("ada", "blue", {}, {}, {}) == (state.owner, state.team, state.counts, state.usage, state.spent)
     assert ("completed", 100) == (state.status, state.progress)
 
 
@@ -68,6 +75,7 @@ def test_what_the_others_said_stays(kind: int) -> None:
     without, _ = folded([*mixed[:kind], *mixed[kind + 1 :]])
     assert without.counts == state.counts
     assert {name: float(total) for name, total in without.usage.items()} == state.usage
+    assert without.spent == state.spent
     assert without.errors == state.errors
     assert without.warnings == state.warnings
     assert without.agents.keys() == state.agents.keys()

@@ -5,8 +5,9 @@ import msgspec
 import pytest
 
 from relayd.core.snapshot import Agent, Failure, Snapshot, read, spoken
+from relayd.core.usage import Spent, Tokens
 from relayd.protocol import codec
-from relayd.protocol.messages import AgentStatusUpdate, ProjectProgress, ProjectStarted, WorkflowStageUpdate
+from relayd.protocol.messages import AgentStatusUpdate, Budget, ProjectProgress, ProjectStarted, WorkflowStageUpdate
 
 FULL = Snapshot(
     project_id="p",
@@ -31,6 +32,8 @@ FULL = Snapshot(
     urls={"url": "http://x"},
     counts={"project_error": 2},
     usage={"tokens": 7},
+    spent={"coder": {"m": Spent(open=Tokens(input=3, total=7), cost=5)}},
+    allowed=Budget(tokens=9, cost=2.5),
     cursor="c" * 32,
 )
 
@@ -46,8 +49,16 @@ def test_what_is_not_known_is_left_out() -> None:
 
 
 def test_viewers_get_plain_values() -> None:
-    """The same as the journal keeps."""
-    assert json.loads(msgspec.json.encode(FULL)) == FULL.as_dict()
+    """The same as the journal keeps, but for what is told in other words."""
+    kept = json.loads(msgspec.json.encode(FULL))
+    assert {"coder"} == kept.pop("spent").keys()
+    assert {"tokens": 9, "cost": 2.5} == kept.pop("allowed")
+    assert kept == FULL.as_dict()
+
+
+def test_a_snapshot_from_before_there_were_books_is_read() -> None:
+    """An older relay's journal lacks them."""
+    assert {"tokens": 7} == read(b'{"project_id":"p","usage":{"tokens":7}}').usage
 
 
 def test_snapshots_share_nothing() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from relayd.dialects import values
 from relayd.dialects.values import Kind, cut_line, is_flat, read_timestamp, shown
-from relayd.protocol.messages import MAX_LOG_MESSAGE
+from relayd.protocol.messages import MAX_LOG_MESSAGE, Budget
 from tests.protocol.strategies import quick
 
 KINDS = {name: kind for name, kind in vars(values).items() if isinstance(kind, Kind)}
@@ -155,6 +155,18 @@ def test_a_timestamp_that_can_t_be_read_is_none(written: object) -> None:
         (values.USAGE, {"tokens": nan}, None),
         (values.USAGE, [{"inputTokens": 5}], {"input_tokens": 5}),
         (values.USAGE, "5", None),
+        (values.BUDGET, {"tokens": 5, "cost": 2, "more": 1}, Budget(tokens=5, cost=2.0)),
+        (values.BUDGET, {"tokens": None}, Budget()),
+        (values.BUDGET, {}, Budget()),
+        (values.BUDGET, {"tokens": 0}, None),
+        (values.BUDGET, {"tokens": 1.5}, None),
+        (values.BUDGET, {"tokens": True}, None),
+        (values.BUDGET, {"tokens": 10**400}, None),
+        (values.BUDGET, {"cost": 0}, None),
+        (values.BUDGET, {"cost": nan}, None),
+        (values.BUDGET, {"cost": "5"}, None),
+        (values.BUDGET, [], None),
+        (values.BUDGET, 5, None),
     ],
 )
 def test_each_kind_reads(kind: Kind, written: object, exact: object) -> None:

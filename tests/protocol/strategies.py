@@ -9,6 +9,7 @@ from relayd.protocol.messages import (
     MAX_LOG_MESSAGE,
     MAX_NAME,
     AgentStatusUpdate,
+    Budget,
     ConnectionEstablished,
     Event,
     ProjectCompleted,
@@ -18,6 +19,7 @@ from relayd.protocol.messages import (
     WorkflowLog,
     WorkflowStageUpdate,
 )
+from relayd.protocol.usage import COUNTS
 
 # A slow machine is no error, and fifty tries are enough for each run of very many.
 quick = settings(deadline=None, max_examples=50)
@@ -31,6 +33,17 @@ seconds = st.integers(-(2**53), 2**53) | st.floats(-(2.0**53), 2.0**53)
 scalars = texts | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 objects = st.dictionaries(texts, scalars | st.lists(scalars, max_size=3), max_size=3)
 sums = st.dictionaries(texts, texts | st.integers(0, 2**53) | st.floats(0, 2.0**53), max_size=3)
+tokens = st.integers(0, 10**6) | st.integers(0, 2**53)
+reports = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(COUNTS, tokens),
+        "cost": st.floats(0, 100) | st.floats(0, 2.0**53),
+        "model": st.sampled_from(["m", "n"]) | texts,
+    },
+)
+usages = sums | reports
+budgets = st.builds(Budget, tokens=st.none() | st.integers(1, 2**53), cost=st.none() | st.floats(0.01, 1e6))
 
 
 def event_of(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -39,7 +52,7 @@ def event_of(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStra
         "parent_id": st.none() | names,
         "root_id": st.none() | names,
         "key": st.none() | names,
-        "usage": st.none() | sums,
+        "usage": st.none() | usages,
         "agent": st.none() | names,
     }
     return st.builds(kind, project_id=project_ids, timestamp=timestamps, **(common | fields))
@@ -59,6 +72,7 @@ events: st.SearchStrategy[Event] = st.one_of(
         team=maybe_texts,
         agents=st.none() | st.lists(texts, max_size=3),
         estimated_duration_seconds=st.none() | seconds,
+        budget=st.none() | budgets,
     ),
     event_of(ProjectProgress, progress=progress, message=texts, stage=maybe_texts),
     event_of(AgentStatusUpdate, agent=names, status=statuses, progress=progress, task=maybe_texts, activity=activities),

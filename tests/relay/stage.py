@@ -214,9 +214,13 @@ class Relay:
 
     def records(self, staging: Staging) -> None:
         """Make a staged body part of the log and serve the viewers."""
+        spending = self.engine.spending
+        before = spending.look(staging, self.log)
         touched = self.log.apply(staging)
+        news = spending.since(before, self.log, freshness=self.engine.freshness, clock=self.clock)
         self.keeper.keep(staging, [], touched)
         self.fanout.flush(touched)
+        spending.tell(news, observer=self.observer, clock=self.clock)
         limits = self.engine.limits
         self.log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)
 

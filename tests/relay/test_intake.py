@@ -8,6 +8,7 @@ import pytest
 
 from relayd.core.purges import Purge, Purges
 from relayd.core.redaction import Redactor
+from relayd.core.spending import Terms
 from relayd.dialects.delivery import CANARY_HEADER, Delivery, Item, Reason
 from relayd.dialects.delivery import Dialect as AnyDialect
 from relayd.dialects.detect import Detector
@@ -110,6 +111,24 @@ def journal_of(reading: Reading) -> FakeJournal:
     """Return the relay's journal."""
     assert reading.relay.journal is not None
     return reading.relay.journal
+
+
+# -- what is told of it ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replays", [True, False])
+async def test_a_budget_is_watched_behind_what_uses_it(*, replays: bool) -> None:
+    """Whoever is told reads first what was used; whatever the source, and once."""
+    relay = await Relay.begin(source=FakeSource(replays=replays))
+    reading = Reading(relay)
+    relay.engine.spending.terms = Terms(tokens=10)
+    viewer = await relay.watches(legacy=True)
+    for text in ("one", "two"):
+        await reading.says(msgspec.json.encode(msgspec.json.decode(body(text)) | {"usage": {"total_tokens": 10}}))
+    assert_hears(viewer, "one", "budget: 10 of 10 tokens are used (100 %)", "two")
+    assert ["tokens_80", "tokens_100"] == [reason for reason, _ in relay.observer.of("crossed")]
+    await reading.stop()
+    await relay.end()
 
 
 # -- what a log that can be read again does ---------------------------------------------------------------------------

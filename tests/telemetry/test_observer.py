@@ -168,6 +168,18 @@ def test_a_refusal_for_token_or_rights_is_counted_by_reason(told: Told, disconne
     assert told.value("relayd_auth_failures_total", reason="expired") == 1
 
 
+def test_a_budget_that_is_nearly_used_is_a_warning(told: Told) -> None:
+    """With the project in the line, and never in the metric."""
+    told.observer.crossed("tokens_80", {"project_id": "shop", "what": "tokens", "used": 80, "budget": 100})
+    told.observer.crossed("euros_80", {})
+    assert told.value("relayd_budget_crossings_total", reason="tokens_80") == 1
+    assert told.value("relayd_budget_crossings_total", reason="other") == 1
+    (line, _) = told.lines()
+    assert ("budget_crossed", "warning", "shop", 80) == tuple(
+        line[name] for name in ("event", "level", "project_id", "used")
+    )
+
+
 def test_a_connection_ends_in_one_line(told: Told) -> None:
     """Everything about it at once; fields with the observer's names do no harm."""
     told.observer.disconnected({"user": "u", "seconds": 3.5, "code": 1, "event": "x", "self": 2}, Disconnect.STUCK)

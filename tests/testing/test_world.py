@@ -103,6 +103,7 @@ def test_an_observer_remembers_everything_in_order() -> None:
     observer.broke("truncated")
     observer.committed(events=1, seconds=0.1)
     observer.journal_failed(error)
+    observer.crossed("cost_80", {"a": 1})
     observer.noticed("started", {"a": 1})
     assert "incident-1" == observer.failed("intake", error)
     assert [
@@ -121,6 +122,7 @@ def test_an_observer_remembers_everything_in_order() -> None:
         ("broke", "truncated"),
         ("committed", (1, 0.1)),
         ("journal_failed", error),
+        ("crossed", ("cost_80", {"a": 1})),
         ("noticed", ("started", {"a": 1})),
         ("failed", ("intake", error)),
     ] == recording.told

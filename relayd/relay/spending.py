@@ -1,0 +1,134 @@
+"""
+What projects spend, told to those who watch them: how much, how fast, and that a budget is nearly or wholly used.
+
+Law: it tells, and does nothing else; nobody is stopped for spending too much.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from relayd.core.burn import Burn
+from relayd.core.floor import BELOW_ALL
+from relayd.core.selection import passes
+from relayd.core.snapshot import Snapshot
+from relayd.core.spending import Crossing, Reckoning, Terms, crossed, over, shown
+from relayd.core.staging import Staging
+from relayd.core.timeline import Entry
+from relayd.ports import Clock, Observer
+from relayd.protocol import codec
+from relayd.protocol.messages import LEVELS, Notice, ProjectStarted, WorkflowLog
+from relayd.relay.freshness import Freshness
+from relayd.relay.subscription import Watched, WatchedLog
+
+__all__ = ["News", "Spending"]
+
+LIVE_SECONDS = 10.0
+"""What comes while the relay is further behind its log was used at another time, and says nothing of how fast."""
+
+Before = Mapping[str, Reckoning]
+"""By project: what it had used before a batch."""
+
+
+class News(Struct, frozen=True):
+    """What a batch came to in a project."""
+
+    project: Watched
+    crossings: Sequence[Crossing]
+
+
+class Spending:
+    """Prices and budgets, and who is told of them."""
+
+    def __init__(self, terms: Terms | None = None) -> None:
+        """Begin with terms; they may be replaced while running."""
+        self.terms = terms or Terms()
+
+    # -- around a batch -----------------------------------------------------------------------------------------
+
+    def look(self, staging: Staging, log: WatchedLog) -> Before:
+        """Return what those projects have used to which the batch has something to add."""
+        found: dict[str, Reckoning] = {}
+        for project_id, said in staging.projects.items():
+            # Most batches say nothing of it, and this is the way of every event.
+            if any(
+                message.usage or (isinstance(message, ProjectStarted) and message.budget is not None)
+                for message, _ in said
+            ):
+                project = log.projects.get(project_id)
+                # Of a partial state nobody knows what was used before.
+                if project is None or not project.partial:
+                    state = Snapshot(project_id=project_id) if project is None else project.state
+                    found[project_id] = Reckoning.of(state, self.terms)
+        return found
+
+    def since(self, before: Before, log: WatchedLog, *, freshness: Freshness, clock: Clock) -> Sequence[News]:
+        """Return where thresholds were crossed since that look, and take in how fast it was."""
+        if not before:
+            return ()
+        lag, now = freshness.lag(), clock.monotonic()
+        news: list[News] = []
+        for project_id, earlier in before.items():
+            project = log.projects[project_id]
+            later = Reckoning.of(project.state, self.terms)
+            kindle(project, earlier, later, now, live=lag is not None and lag < LIVE_SECONDS)
+            if crossings := list(crossed(earlier.shares, later.shares, self.terms)):
+                news.append(News(project, crossings))
+        return news
+
+    def tell(self, news: Sequence[News], *, observer: Observer, clock: Clock) -> None:
+        """Tell the log, the metrics and everybody who watches."""
+        for one in news:
+            for crossing in one.crossings:
+                observer.crossed(crossing.reason, {"project_id": one.project.id, **crossing.plain()})
+            # Who passes both at once is told the higher.
+            for crossing in {crossing.what: crossing for crossing in one.crossings}.values():
+                tell(one.project, crossing, clock.now())
+
+    # -- to those who look --------------------------------------------------------------------------------------
+
+    def shown(self, project: Watched, clock: Clock) -> dict[str, Any]:
+        """Return what a snapshot says beside the state itself."""
+        rate = None if project.burn is None else project.burn.rate(clock.monotonic())
+        return shown(project.state, self.terms, rate)
+
+    def spoken(self, state: Snapshot, now: float) -> Iterator[WorkflowLog]:
+        """Return what of it viewers are told who know no snapshot."""
+        for sentence in over(state, self.terms):
+            yield line(state.project_id, sentence, now)
+
+
+def kindle(project: Watched, earlier: Reckoning, later: Reckoning, now: float, *, live: bool) -> None:
+    """Take in what was used between two looks, if that was now."""
+    tokens = later.whole.tokens.total - earlier.whole.tokens.total
+    if not live:
+        # Begun anew with the next: it would count a time in which nothing was counted.
+        project.burn = None
+    elif project.burn is None:
+        project.burn = Burn(now) if tokens else None
+    else:
+        project.burn.add(now, tokens=tokens, cost=later.whole.cost - earlier.whole.cost)
+
+
+def tell(project: Watched, crossing: Crossing, now: float) -> None:
+    """Tell everybody who watches a project, in a line that all can read and in a notice."""
+    payload = codec.encode(line(project.id, crossing.sentence, now))
+    shadow = Entry(BELOW_ALL, "", payload, "workflow_log", LEVELS["warning"], None, now)
+    notice = msgspec.json.encode(
+        Notice(code="BUDGET", project_id=project.id, detail=crossing.sentence, data=crossing.plain())
+    )
+    for subscription in project.channel.everybody():
+        subscription.follower.advise(notice)
+        # Not before the first word of a subscription, which says where it stands.
+        if (subscription.live or subscription.passed.cursor) and passes(subscription.selection, shadow):
+            # Whoever's buffer is full, and who polls, finds it in the state.
+            subscription.push(subscription.follower.encoding.say(payload))
+
+
+def line(project_id: str, sentence: str, now: float) -> WorkflowLog:
+    """Return a sentence as a line of log that stands in no log."""
+    return WorkflowLog(
+        project_id=project_id, timestamp=now, level="warning", message=sentence, source="budget", synthetic=True
+    )
