@@ -25,9 +25,12 @@ from relayd.protocol.messages import (
 )
 from relayd.telemetry.redaction import escape
 
-__all__ = ["Line", "line_of", "plain", "stamp"]
+__all__ = ["Line", "is_figures", "line_of", "plain", "stamp"]
 
 GAP = "events are missing here: the place to resume from is no longer kept, or is of another log"
+
+
+FIGURES = frozenset({"SPENDING", "BUDGET"})
 
 
 class Line(Struct, frozen=True):
@@ -37,6 +40,11 @@ class Line(Struct, frozen=True):
     """Producer's clock, Unix seconds; None for what is not in the log."""
     kind: str
     text: str
+
+
+def is_figures(message: Heard) -> bool:
+    """Return whether a message holds numbers for machines; what people must know comes as a line of log, too."""
+    return isinstance(message, Notice) and message.code in FIGURES
 
 
 def line_of(message: Heard) -> Line:

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from relayd.cli.lines import Line, line_of
+from relayd.cli.lines import Line, is_figures, line_of
 from relayd.client.frames import Foreign, Heard
 from relayd.client.watch import Link
 from relayd.core.project import fold
@@ -68,6 +68,8 @@ class Screen:
 
     def hear(self, message: Heard) -> None:
         """Take a message in."""
+        if is_figures(message):
+            return
         if len(self.waiting) == LINES_AT_ONCE:
             self.unseen += 1
         self.waiting.append(line_of(message))

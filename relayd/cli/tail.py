@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from relayd.cli.exits import CommandFailed, Exit, of_watch
-from relayd.cli.lines import line_of, plain
+from relayd.cli.lines import is_figures, line_of, plain
 from relayd.cli.options import RelayUrl, Token
 from relayd.cli.screen import Connection, Screen
 from relayd.client.watch import WatchEnded, Watcher
@@ -71,7 +71,8 @@ async def as_lines(watcher: Watcher) -> None:
     """Print one line per message, at once."""
     async with every(TICK, Cuts(watcher).tell), aclosing(watcher.received()) as received:
         async for each in received:
-            typer.echo(plain(line_of(each.message)))
+            if not is_figures(each.message):
+                typer.echo(plain(line_of(each.message)))
 
 
 async def as_screen(watcher: Watcher) -> None:

@@ -122,7 +122,8 @@ class Intake:
             touched, news = self._apply(staging)
             self._keeper.note(touched)
         self._engine.fanout.flush(touched)
-        self._engine.spending.tell(news, observer=self._engine.observer, clock=self._engine.clock)
+        engine = self._engine
+        engine.spending.tell(news, observer=engine.observer, clock=engine.clock, fanout=engine.fanout)
         self._tell(staging, rejected)
         limits = self._engine.limits
         log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)

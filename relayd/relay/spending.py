@@ -1,10 +1,12 @@
 """
 What projects spend, told to those who watch them: how much, how fast, and that a budget is nearly or wholly used.
 
-Law: it tells, and does nothing else; nobody is stopped for spending too much.
+Law 1: it tells, and does nothing else; nobody is stopped for spending too much.
+Law 2: what is told is no event.  It may be lost where a buffer is full; the next state has it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,13 +19,17 @@ from relayd.core.snapshot import Snapshot
 from relayd.core.spending import Crossing, Reckoning, Terms, crossed, over, shown
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
-from relayd.ports import Clock, Observer
+from relayd.ports import Clock, Encoding, Observer
 from relayd.protocol import codec
 from relayd.protocol.messages import LEVELS, Notice, ProjectStarted, WorkflowLog
+from relayd.relay.fanout import Fanout
 from relayd.relay.freshness import Freshness
 from relayd.relay.subscription import Watched, WatchedLog
 
 __all__ = ["News", "Spending"]
+
+TOLD_SECONDS = 2.0
+"""Figures are told so long after they changed, and no more often."""
 
 LIVE_SECONDS = 10.0
 """What comes while the relay is further behind its log was used at another time, and says nothing of how fast."""
@@ -45,6 +51,8 @@ class Spending:
     def __init__(self, terms: Terms | None = None) -> None:
         """Begin with terms; they may be replaced while running."""
         self.terms = terms or Terms()
+        self._due: set[str] = set()
+        """Projects whose figures will be told in a moment."""
 
     # -- around a batch -----------------------------------------------------------------------------------------
 
@@ -65,7 +73,7 @@ class Spending:
         return found
 
     def since(self, before: Before, log: WatchedLog, *, freshness: Freshness, clock: Clock) -> Sequence[News]:
-        """Return where thresholds were crossed since that look, and take in how fast it was."""
+        """Return what has come to those projects since that look, and take in how fast it was."""
         if not before:
             return ()
         lag, now = freshness.lag(), clock.monotonic()
@@ -74,18 +82,27 @@ class Spending:
             project = log.projects[project_id]
             later = Reckoning.of(project.state, self.terms)
             kindle(project, earlier, later, now, live=lag is not None and lag < LIVE_SECONDS)
-            if crossings := list(crossed(earlier.shares, later.shares, self.terms)):
-                news.append(News(project, crossings))
+            news.append(News(project, list(crossed(earlier.shares, later.shares, self.terms))))
         return news
 
-    def tell(self, news: Sequence[News], *, observer: Observer, clock: Clock) -> None:
-        """Tell the log, the metrics and everybody who watches."""
+    def tell(self, news: Sequence[News], *, observer: Observer, clock: Clock, fanout: Fanout) -> None:
+        """Tell the log and the metrics what was crossed, and those who watch that and, in a moment, the figures."""
         for one in news:
             for crossing in one.crossings:
                 observer.crossed(crossing.reason, {"project_id": one.project.id, **crossing.plain()})
             # Who passes both at once is told the higher.
             for crossing in {crossing.what: crossing for crossing in one.crossings}.values():
-                tell(one.project, crossing, clock.now())
+                warn(one.project, crossing, clock.now())
+            if one.project.channel and one.project.id not in self._due:
+                self._due.add(one.project.id)
+                fanout.later(TOLD_SECONDS, partial(self._report, one.project, clock))
+
+    def _report(self, project: Watched, clock: Clock, _: float) -> None:
+        """Tell those who watch and read notices what a project has come to."""
+        self._due.discard(project.id)
+        figures = self.shown(project, clock)
+        figures.pop("warnings", None)
+        hand_out(project, msgspec.json.encode(Notice(code="SPENDING", project_id=project.id, data=figures)))
 
     # -- to those who look --------------------------------------------------------------------------------------
 
@@ -112,19 +129,29 @@ def kindle(project: Watched, earlier: Reckoning, later: Reckoning, now: float, *
         project.burn.add(now, tokens=tokens, cost=later.whole.cost - earlier.whole.cost)
 
 
-def tell(project: Watched, crossing: Crossing, now: float) -> None:
+def warn(project: Watched, crossing: Crossing, now: float) -> None:
     """Tell everybody who watches a project, in a line that all can read and in a notice."""
     payload = codec.encode(line(project.id, crossing.sentence, now))
-    shadow = Entry(BELOW_ALL, "", payload, "workflow_log", LEVELS["warning"], None, now)
-    notice = msgspec.json.encode(
-        Notice(code="BUDGET", project_id=project.id, detail=crossing.sentence, data=crossing.plain())
+    hand_out(project, payload, Entry(BELOW_ALL, "", payload, "workflow_log", LEVELS["warning"], None, now))
+    hand_out(
+        project,
+        msgspec.json.encode(
+            Notice(code="BUDGET", project_id=project.id, detail=crossing.sentence, data=crossing.plain())
+        ),
     )
+
+
+def hand_out(project: Watched, payload: bytes, message: Entry | None = None) -> None:
+    """Write a message to those whose selection lets it pass, or a notice to those who read such; once for each way."""
+    frames: dict[Encoding, bytes] = {}
     for subscription in project.channel.everybody():
-        subscription.follower.advise(notice)
+        encoding = subscription.follower.encoding
+        wants = encoding.modern if message is None else passes(subscription.selection, message)
         # Not before the first word of a subscription, which says where it stands.
-        if (subscription.live or subscription.passed.cursor) and passes(subscription.selection, shadow):
-            # Whoever's buffer is full, and who polls, finds it in the state.
-            subscription.push(subscription.follower.encoding.say(payload))
+        if wants and (subscription.live or subscription.passed.cursor):
+            if encoding not in frames:
+                frames[encoding] = encoding.say(payload)
+            subscription.push(frames[encoding])
 
 
 def line(project_id: str, sentence: str, now: float) -> WorkflowLog:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayd.cli.lines import line_of, plain
+from relayd.cli.lines import is_figures, line_of, plain
 from relayd.client.frames import Foreign, Heard
 from relayd.protocol.messages import (
     AgentStatusUpdate,
@@ -87,3 +87,11 @@ def test_a_time_is_utc_to_the_millisecond() -> None:
     assert plain(line_of(WorkflowLog(project_id="p", timestamp=1.5, level="info", message="x"))) == (
         "1970-01-01T00:00:01.500Z  info       x"
     )
+
+
+def test_figures_are_for_machines() -> None:
+    """Other notices are for people."""
+    assert is_figures(Notice(code="SPENDING"))
+    assert is_figures(Notice(code="BUDGET", detail="a line of log says it"))
+    assert not is_figures(Notice(code="TOKEN_EXPIRING"))
+    assert not is_figures(Foreign("weather"))

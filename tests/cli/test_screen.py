@@ -70,9 +70,11 @@ def test_lines_are_drawn_once() -> None:
     screen = Screen("p")
     screen.hear(logged("one"))
     screen.hear(Notice(code="draining"))
+    screen.hear(Notice(code="SPENDING", data={}))
     lines = drawn(screen.lines())
     assert "one" in lines
     assert "draining" in lines
+    assert "SPENDING" not in lines
     assert screen.lines() is None
 
 

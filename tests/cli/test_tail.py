@@ -10,14 +10,14 @@ from tests.client.small_relay import Scene, SmallRelay, agent, batch, establishe
 
 
 async def test_a_pipe_gets_a_line_per_message(relay: SmallRelay, capsys: pytest.CaptureFixture[str]) -> None:
-    """In order, without colours, until the relay is done."""
-    relay.scenes = [
-        Scene([json.dumps(established("c0")), batch("c2", log("c1", "one"), progress("c2", 65))], close=(1000, ""))
-    ]
-    said = await relayd("tail", "p", "--url", relay.url, capsys=capsys)
-    assert said.status == 0
-    assert ["connected", "info", "progress"] == [line.split()[1] for line in said.out.splitlines()]
-    assert "\x1b" not in said.out
+    """In order, without colours, until the relay is done; figures, which come every two seconds, are none."""
+    figures = json.dumps({"type": "notice", "code": "SPENDING", "project_id": "p", "data": {}})
+    said = batch("c2", log("c1", "one"), progress("c2", 65))
+    relay.scenes = [Scene([json.dumps(established("c0")), figures, said], close=(1000, ""))]
+    told = await relayd("tail", "p", "--url", relay.url, capsys=capsys)
+    assert told.status == 0
+    assert ["connected", "info", "progress"] == [line.split()[1] for line in told.out.splitlines()]
+    assert "\x1b" not in told.out
 
 
 async def test_the_selection_is_asked_for(relay: SmallRelay, capsys: pytest.CaptureFixture[str]) -> None:

@@ -220,7 +220,7 @@ class Relay:
         news = spending.since(before, self.log, freshness=self.engine.freshness, clock=self.clock)
         self.keeper.keep(staging, [], touched)
         self.fanout.flush(touched)
-        spending.tell(news, observer=self.observer, clock=self.clock)
+        spending.tell(news, observer=self.observer, clock=self.clock, fanout=self.fanout)
         limits = self.engine.limits
         self.log.trim(touched, events=limits.timeline_events, nbytes=limits.timeline_bytes)
 

@@ -1,12 +1,13 @@
 """Who watches a project is told what it spends, and once that a budget is nearly or wholly used."""
 
+import asyncio
 from typing import Any
 
 from relayd.core.spending import Price, Terms
 from relayd.protocol.commands import Selection
 from relayd.protocol.messages import Budget, Message, ProjectStarted
-from relayd.relay.spending import LIVE_SECONDS
-from relayd.testing.viewers import FakeWire
+from relayd.relay.spending import LIVE_SECONDS, TOLD_SECONDS
+from relayd.testing.viewers import FakeEncoding, FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import P, Relay, Watcher, line
 
@@ -34,6 +35,11 @@ def warned(viewer: Watcher) -> list[dict[str, Any]]:
 def budgets(viewer: Watcher) -> list[dict[str, Any]]:
     """Return the notices of a budget."""
     return [notice for notice in viewer.of("notice") if notice["code"] == "BUDGET"]
+
+
+def figures(viewer: Watcher) -> list[dict[str, Any]]:
+    """Return what the notices of what is spent said."""
+    return [notice["data"] for notice in viewer.of("notice") if notice["code"] == "SPENDING"]
 
 
 async def test_everybody_who_watches_is_warned_once_for_each_threshold(relay: Relay) -> None:
@@ -158,6 +164,57 @@ async def test_a_project_is_told_how_fast_it_spends(relay: Relay) -> None:
     spending = relay.engine.spending.shown(relay.log.projects[P], relay.clock)["spending"]
     assert (1_000, 0.002) == (spending["tokens_per_minute"], spending["cost_per_minute"])
     assert (1_002_000, 2.004, True) == (spending["tokens"], spending["cost"], spending["cost_complete"])
+
+
+async def test_the_figures_are_told_as_they_change(relay: Relay) -> None:
+    """In a moment, with all that came until then, so often and no more; to modern viewers, and of what they watch."""
+    relay.engine.spending.terms = TERMS
+    modern, legacy, other = await relay.watches(), await relay.watches(legacy=True), await relay.watches("q")
+    relay.says(start(tokens=10_000))
+    for _ in range(10):
+        relay.says(used(100, agent="ada"))
+        await asyncio.sleep(TOLD_SECONDS / 20)
+    assert [] == figures(modern)
+    await asyncio.sleep(2 * TOLD_SECONDS)
+    (told,) = figures(modern)
+    assert {"usage_by", "spending", "budget"} == told.keys()
+    assert (1_000, 0.002, 0.1) == (
+        told["spending"]["tokens"],
+        told["spending"]["cost"],
+        told["budget"]["tokens"]["share"],
+    )
+    assert 1_000 == told["usage_by"]["agents"]["ada"]["total_tokens"]
+    relay.says(used(9_000))
+    await asyncio.sleep(2 * TOLD_SECONDS)
+    assert [1_000, 10_000] == [one["spending"]["tokens"] for one in figures(modern)]
+    assert [] == figures(legacy) == figures(other)
+
+
+async def test_where_nobody_watches_nothing_is_told(relay: Relay) -> None:
+    """Whoever comes is told all of it at first."""
+    relay.says(used(100))
+    await asyncio.sleep(2 * TOLD_SECONDS)
+    viewer = await relay.watches()
+    await asyncio.sleep(2 * TOLD_SECONDS)
+    assert [] == figures(viewer)
+
+
+async def test_what_all_read_in_one_way_is_made_once(relay: Relay) -> None:
+    """Ten thousand who watch must not cost ten thousand compressions."""
+    said: list[bytes] = []
+
+    class Counting(FakeEncoding, frozen=True):
+        """Counts what it says."""
+
+        def say(self, payload: bytes, cursor: str | None = None) -> bytes:
+            said.append(payload)
+            return super().say(payload, cursor)
+
+    viewers = [await relay.watches(wire=FakeWire(Counting())) for _ in range(3)]
+    said.clear()
+    relay.says(start(tokens=10), used(10))
+    assert 2 == len(said)
+    assert [1, 1, 1] == [len(budgets(viewer)) for viewer in viewers]
 
 
 async def test_what_comes_late_says_nothing_of_how_fast(relay: Relay) -> None:

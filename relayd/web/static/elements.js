@@ -10,6 +10,7 @@
 
 import { Project, span } from "./model.js";
 import { RelayClient } from "./relay-client.js";
+import { share, short, summary } from "./spending.js";
 import { make } from "./terminal.js";
 
 const BADGES = {
@@ -143,6 +144,18 @@ class Timer extends Part {
   }
 }
 
+/** What was used so far, how fast, and how much of a budget that is. */
+class Spending extends Part {
+  every = 10_000;
+
+  draw() {
+    if (!this.model) return;
+    const used = share(this.model.budget) ?? 0;
+    this.dataset.used = used >= 1 ? "up" : used >= 0.8 ? "much" : "";
+    say(this, summary(this.model, Date.now()));
+  }
+}
+
 /** The stages passed, and the one that is on. */
 class Stages extends Part {
   #list = make("ol");
@@ -198,6 +211,7 @@ class Agents extends Part {
         this.append(card.root);
       }
       card.draw(agent, now);
+      card.spend(this.model?.usedBy[name]?.total_tokens ?? 0);
     }
   }
 }
@@ -207,6 +221,7 @@ class AgentCard {
   #task = make("p", "task");
   #seen = make("span", "seen");
   #bar = make("progress");
+  #used = make("span", "used");
   root = make("article", "agent");
 
   /** @param {string} name */
@@ -215,7 +230,7 @@ class AgentCard {
     head.append(make("h3", "", name), this.#status);
     this.#bar.max = 100;
     this.#bar.setAttribute("aria-label", `Progress of ${name}`);
-    this.root.append(head, this.#task, this.#bar, this.#seen);
+    this.root.append(head, this.#task, this.#bar, this.#seen, this.#used);
   }
 
   /** @param {import("./model.js").Agent} agent @param {number} now */
@@ -230,6 +245,11 @@ class AgentCard {
     say(this.#seen, `${Math.round(progress)}% · seen ${when}`);
     // Who says that it works and is silent for long may be stuck; what is known is only the silence.
     this.root.dataset.quiet = String(status === "working" && age > 60);
+  }
+
+  /** @param {number} tokens */
+  spend(tokens) {
+    say(this.#used, tokens ? `${short(tokens)} tokens` : "");
   }
 
   remove() {
@@ -290,7 +310,7 @@ class View extends HTMLElement {
     this.#bar.setAttribute("aria-label", "Progress of the project");
     const head = make("header", "head");
     const facts = make("div", "facts");
-    facts.append(this.#status, ...["timer", "freshness", "badge"].map((name) => document.createElement(`agent-swarm-${name}`)));
+    facts.append(this.#status, ...["timer", "spending", "freshness", "badge"].map((name) => document.createElement(`agent-swarm-${name}`)));
     head.append(this.#title, facts, this.#bar, this.#message, this.#links, this.#trouble);
     const terminal = document.createElement("agent-swarm-terminal");
     terminal.setAttribute("project", this.project);
@@ -301,7 +321,7 @@ class View extends HTMLElement {
 
   /** @param {RelayClient} client */
   #listen(client) {
-    for (const name of ["badge", "freshness", "timer", "stages", "agents"]) {
+    for (const name of ["badge", "freshness", "timer", "spending", "stages", "agents"]) {
       const part = /** @type {Part} */ (this.querySelector(`agent-swarm-${name}`));
       part.model = this.model;
       part.client = client;
@@ -323,6 +343,9 @@ class View extends HTMLElement {
       client.on("static", mine(({ snapshot, messages }) => {
         if (this.terminal.lines.length === 0) this.#show(snapshot, messages);
       })),
+      client.on("notice", ({ code, project_id: project, data }) => {
+        if (code === "SPENDING" && project === this.project) this.model.spend(data);
+      }),
       client.on("error", ({ userMessage }) => this.#say(userMessage)),
       client.on("state", ({ state }) => {
         if (state === "websocket") this.#say("");
@@ -366,6 +389,7 @@ class View extends HTMLElement {
 customElements.define("agent-swarm-badge", Badge);
 customElements.define("agent-swarm-freshness", Freshness);
 customElements.define("agent-swarm-timer", Timer);
+customElements.define("agent-swarm-spending", Spending);
 customElements.define("agent-swarm-stages", Stages);
 customElements.define("agent-swarm-agents", Agents);
 customElements.define("agent-swarm-view", View);

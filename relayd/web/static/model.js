@@ -47,7 +47,21 @@ export class Project extends EventTarget {
     this.urls = snapshot.urls ?? {};
     /** @type {Record<string, number>} */
     this.counts = { ...snapshot.counts };
+    this.spend(snapshot);
     this.newest = Math.max(this.newest, snapshot.updated_at ?? 0);
+    this.#changed();
+  }
+
+  /** Take over what the relay says of what is used; see spending.js. @param {any} told */
+  spend(told) {
+    /** @type {import("./spending.js").Spending | null} */
+    this.spending = told.spending ?? null;
+    /** @type {Record<string, import("./spending.js").Share>} */
+    this.budget = told.budget ?? {};
+    /** What agents used, by name. @type {Record<string, {total_tokens?: number, cost?: number}>} */
+    this.usedBy = told.usage_by?.agents ?? {};
+    /** When that was, in milliseconds of our clock. */
+    this.spentAt = Date.now();
     this.#changed();
   }
 
@@ -55,6 +69,8 @@ export class Project extends EventTarget {
   begin(established) {
     if (established.server_time) this.skew = established.server_time - Date.now() / 1_000;
     if (established.snapshot) this.reset(established.snapshot);
+    // A view that was kept is of another day.
+    if (!established.server_time) this.spentAt = 0;
     // The tail that follows a snapshot is older than it: it is shown, and not folded a second time.
     this.since = established.snapshot?.updated_at ?? 0;
   }
@@ -113,8 +129,9 @@ export class Project extends EventTarget {
 
   /** @param {any} message */
   #start(message) {
-    const { counts, newest } = this;
+    const { counts, newest, spending, budget, usedBy } = this;
     this.reset({
+      spending, budget, usage_by: { agents: usedBy },
       name: message.name ?? this.name, description: message.description ?? this.description, started_at: message.timestamp,
       estimated_duration_seconds: message.estimated_duration_seconds, counts, updated_at: newest,
     });

@@ -15,9 +15,52 @@ interface Common {
   parent_id?: string;
   root_id?: string;
   key?: string;
-  usage?: Record<string, unknown>;
+  /** What models used since the last report. */
+  usage?: Report;
   dialect?: string;
   synthetic?: boolean;
+}
+
+/** Numbers of tokens, of the input those out of a cache, of the output those for reasoning; others are summed by name. */
+export interface Report {
+  input_tokens?: number;
+  output_tokens?: number;
+  total_tokens?: number;
+  cached_input_tokens?: number;
+  reasoning_tokens?: number;
+  /** In the relay's currency. */
+  cost?: number;
+  model?: string;
+  provider?: string;
+  /** Where it was several models, what each of them used. */
+  models?: Report[];
+  [name: string]: unknown;
+}
+
+/** What agents or models used in all, by name. */
+export type UsedBy = Record<string, Report & { unpriced_tokens?: number }>;
+
+/** How much of a budget is used; a share of 1 is all of it. */
+export interface Share {
+  used: number;
+  budget: number;
+  share: number;
+}
+
+/** What a snapshot says of what the project uses; the notice `SPENDING` says it anew when it has changed. */
+export interface Spending {
+  usage_by?: { agents: UsedBy; models: UsedBy };
+  spending?: {
+    tokens: number;
+    tokens_per_minute?: number;
+    cost?: number;
+    currency?: string;
+    /** False when some tokens have no price, so that the cost is too low. */
+    cost_complete?: boolean;
+    unpriced_tokens?: number;
+    cost_per_minute?: number;
+  };
+  budget?: { tokens?: Share; cost?: Share };
 }
 
 export interface ProjectStarted extends Common {
@@ -29,6 +72,7 @@ export interface ProjectStarted extends Common {
   team?: string;
   agents?: string[];
   estimated_duration_seconds?: number;
+  budget?: { tokens?: number; cost?: number };
 }
 
 export interface ProjectProgress extends Common {
