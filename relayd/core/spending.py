@@ -10,14 +10,15 @@ Law 3: a threshold is crossed by the event behind which more is used than before
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from relayd.core.burn import Rate
 from relayd.core.snapshot import Snapshot
-from relayd.core.usage import NANO, Spent, Tokens
-from relayd.protocol.usage import COST, INPUT, INPUT_CACHED, OUTPUT, REASONING, TOTAL
+from relayd.core.usage import NANO, Spent
+from relayd.protocol.messages import Budget
+from relayd.protocol.usage import COST, INPUT, INPUT_CACHED, MAX_USAGE, OUTPUT, REASONING, TOTAL
 
-__all__ = ["REASONS", "UNIT", "Crossing", "Price", "Reckoning", "Share", "Terms", "crossed", "over", "shown"]
+__all__ = ["REASONS", "UNIT", "Crossing", "Level", "Price", "Reckoning", "Share", "Terms", "crossed", "over", "shown"]
 
 UNIT = 10**12
 """Costs are reckoned in so small parts of the currency: a price's sixth digit, for one token, is one of them."""
@@ -29,6 +30,8 @@ WHAT = ("tokens", "cost")
 REASONS = tuple(f"{what}_{threshold}" for what in WHAT for threshold in THRESHOLDS)
 
 MAX_WARNINGS = 10
+
+NO_BUDGET = Budget()
 
 
 class Price(Struct, frozen=True):
@@ -51,44 +54,57 @@ class Terms(Struct, frozen=True, kw_only=True):
 class Sum(Struct):
     """What some of the models or agents used; `priced` says that something of it has a price."""
 
-    tokens: Tokens = field(default_factory=Tokens)
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+    total: int = 0
     cost: int = 0
     """In UNITs."""
     unpriced: int = 0
     """Tokens of which nobody said what they cost."""
     priced: bool = False
 
-    def add(self, spent: Spent, price: Price | None) -> None:
-        """Add what one agent used of one model."""
-        used = spent.open
-        self.tokens.add(used)
-        self.tokens.add(spent.paid)
-        self.cost += spent.cost * (UNIT // NANO)
-        self.priced |= spent.paid != Tokens() or spent.cost > 0
-        if price is None:
-            self.unpriced += used.total
-        else:
-            self.cost += (
-                (used.input - used.cached) * price.input + used.cached * price.cached + used.output * price.output
-            )
-            self.unpriced += used.total - used.input - used.output
-            self.priced |= used.input > 0 or used.output > 0
+    @classmethod
+    def of(cls, spent: Spent, price: Price | None) -> "Sum":
+        """Return what one agent used of one model."""
+        used, paid = spent.open, spent.paid
+        return cls(
+            used.input + paid.input,
+            used.cached + paid.cached,
+            used.output + paid.output,
+            used.reasoning + paid.reasoning,
+            used.total + paid.total,
+            cost_of(spent, price),
+            used.total if price is None else used.total - used.input - used.output,
+            paid.total > 0 or spent.cost > 0 or (price is not None and used.input + used.output > 0),
+        )
+
+    def add(self, other: "Sum") -> None:
+        """Add another."""
+        self.input += other.input
+        self.cached += other.cached
+        self.output += other.output
+        self.reasoning += other.reasoning
+        self.total += other.total
+        self.cost += other.cost
+        self.unpriced += other.unpriced
+        self.priced |= other.priced
 
     def plain(self) -> dict[str, Any]:
         """Return it as viewers read it; what is 0 is left out, and the cost where nothing has one."""
-        used = self.tokens
         counts = {
-            INPUT: used.input,
-            OUTPUT: used.output,
-            TOTAL: used.total,
-            INPUT_CACHED: used.cached,
-            REASONING: used.reasoning,
+            INPUT: self.input,
+            OUTPUT: self.output,
+            TOTAL: self.total,
+            INPUT_CACHED: self.cached,
+            REASONING: self.reasoning,
         }
-        told: dict[str, Any] = {name: number for name, number in counts.items() if number}
+        told: dict[str, Any] = {name: min(MAX_USAGE, number) for name, number in counts.items() if number}
         if self.priced:
             told[COST] = self.cost / UNIT
             if self.unpriced:
-                told["unpriced_tokens"] = self.unpriced
+                told["unpriced_tokens"] = min(MAX_USAGE, self.unpriced)
         return told
 
 
@@ -127,32 +143,61 @@ class Crossing(Struct, frozen=True):
         return told if self.what == "tokens" else {**told, "currency": self.currency}
 
 
+class Level(Struct, frozen=True):
+    """How much a project has used by now; what is looked at with every batch, and so no more than that."""
+
+    tokens: int
+    cost: int
+    """In UNITs."""
+    shares: dict[str, Share]
+    """By what the budget is for; where there is none it is left out."""
+
+    @classmethod
+    def of(cls, state: Snapshot, terms: Terms) -> "Level":
+        """Return how much that is at these terms."""
+        tokens = cost = 0
+        prices = terms.prices
+        for spent_by in state.spent.values():
+            for model, spent in spent_by.items():
+                tokens += spent.open.total + spent.paid.total
+                cost += cost_of(spent, prices.get(model))
+        own = state.allowed or NO_BUDGET
+        shares: dict[str, Share] = {}
+        if (budget := terms.tokens if own.tokens is None else own.tokens) is not None:
+            shares["tokens"] = Share(tokens, budget)
+        if (money := terms.cost if own.cost is None else own.cost) is not None:
+            shares["cost"] = Share(cost, round(money * UNIT))
+        return cls(tokens, cost, shares)
+
+
+def cost_of(spent: Spent, price: Price | None) -> int:
+    """Return what something cost in UNITs, as far as that is known."""
+    named = spent.cost * (UNIT // NANO)
+    if price is None:
+        return named
+    used = spent.open
+    return named + (used.input - used.cached) * price.input + used.cached * price.cached + used.output * price.output
+
+
 class Reckoning(Struct, frozen=True):
     """All that a project used, at some prices."""
 
     whole: Sum
     agents: dict[str, Sum]
     models: dict[str, Sum]
-    shares: dict[str, Share]
-    """By what the budget is for; where there is none it is left out."""
 
     @classmethod
     def of(cls, state: Snapshot, terms: Terms) -> "Reckoning":
         """Return what a project used by now."""
         whole, agents, models = Sum(), dict[str, Sum](), dict[str, Sum]()
         for agent, spent_by in state.spent.items():
+            own = agents[agent] = Sum()
             for model, spent in spent_by.items():
-                price = terms.prices.get(model)
-                for one in (whole, agents.setdefault(agent, Sum()), models.setdefault(model, Sum())):
-                    one.add(spent, price)
-        tokens = terms.tokens if state.allowed is None or state.allowed.tokens is None else state.allowed.tokens
-        cost = terms.cost if state.allowed is None or state.allowed.cost is None else state.allowed.cost
-        shares = {}
-        if tokens is not None:
-            shares["tokens"] = Share(whole.tokens.total, tokens)
-        if cost is not None:
-            shares["cost"] = Share(whole.cost, round(cost * UNIT))
-        return cls(whole, agents, models, shares)
+                used = Sum.of(spent, terms.prices.get(model))
+                own.add(used)
+                models.setdefault(model, Sum()).add(used)
+            whole.add(own)
+        return cls(whole, agents, models)
 
 
 def crossed(before: Mapping[str, Share], after: Mapping[str, Share], terms: Terms) -> Iterator[Crossing]:
@@ -166,24 +211,25 @@ def crossed(before: Mapping[str, Share], after: Mapping[str, Share], terms: Term
 
 def shown(state: Snapshot, terms: Terms, rate: Rate | None) -> dict[str, Any]:
     """Return what a snapshot says beside the state itself: `usage_by`, `spending`, `budget`, and more `warnings`."""
-    reckoning = Reckoning.of(state, terms)
+    shares = Level.of(state, terms).shares
     told: dict[str, Any] = {}
     if state.spent:
+        reckoning = Reckoning.of(state, terms)
         told["usage_by"] = {
             "agents": {name: one.plain() for name, one in reckoning.agents.items()},
             "models": {name: one.plain() for name, one in reckoning.models.items()},
         }
         told["spending"] = spending(reckoning.whole, terms, rate)
-    if reckoning.shares:
-        told["budget"] = {what: plain(what, share) for what, share in reckoning.shares.items()}
-    if warnings := sentences(reckoning.shares, terms):
+    if shares:
+        told["budget"] = {what: plain(what, share) for what, share in shares.items()}
+    if warnings := sentences(shares, terms):
         told["warnings"] = [*state.warnings, *warnings][-MAX_WARNINGS:]
     return told
 
 
 def over(state: Snapshot, terms: Terms) -> list[str]:
     """Return what is told of budgets that are nearly or wholly used."""
-    return sentences(Reckoning.of(state, terms).shares, terms)
+    return sentences(Level.of(state, terms).shares, terms)
 
 
 def sentences(shares: Mapping[str, Share], terms: Terms) -> list[str]:
@@ -193,13 +239,14 @@ def sentences(shares: Mapping[str, Share], terms: Terms) -> list[str]:
 
 def spending(whole: Sum, terms: Terms, rate: Rate | None) -> dict[str, Any]:
     """Return the sums of a project, and how fast they grow where that can be told."""
-    told: dict[str, Any] = {"tokens": whole.tokens.total}
+    used = whole.plain()
+    told: dict[str, Any] = {"tokens": used.get(TOTAL, 0)}
     if rate is not None:
         told["tokens_per_minute"] = round(rate.tokens, 1)
     if whole.priced:
-        told |= {COST: whole.cost / UNIT, "currency": terms.currency, "cost_complete": not whole.unpriced}
+        told |= {COST: used[COST], "currency": terms.currency, "cost_complete": not whole.unpriced}
         if whole.unpriced:
-            told["unpriced_tokens"] = whole.unpriced
+            told["unpriced_tokens"] = used["unpriced_tokens"]
         if rate is not None:
             told["cost_per_minute"] = rate.cost / UNIT
     return told

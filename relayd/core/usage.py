@@ -39,8 +39,12 @@ class Tokens(Struct, omit_defaults=True):
 
     def add(self, other: "Tokens", sign: int = 1) -> None:
         """Add others, or take them away."""
-        for name in self.__struct_fields__:
-            setattr(self, name, bounded(getattr(self, name) + sign * getattr(other, name)))
+        # Line by line: this is done for every report, and a loop over names takes three times as long.
+        self.input = bounded(self.input + sign * other.input)
+        self.cached = bounded(self.cached + sign * other.cached)
+        self.output = bounded(self.output + sign * other.output)
+        self.reasoning = bounded(self.reasoning + sign * other.reasoning)
+        self.total = bounded(self.total + sign * other.total)
 
 
 class Spent(Struct, omit_defaults=True):

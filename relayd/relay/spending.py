@@ -16,7 +16,7 @@ from relayd.core.burn import Burn
 from relayd.core.floor import BELOW_ALL
 from relayd.core.selection import passes
 from relayd.core.snapshot import Snapshot
-from relayd.core.spending import Crossing, Reckoning, Terms, crossed, over, shown
+from relayd.core.spending import Crossing, Level, Terms, crossed, over, shown
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
 from relayd.ports import Clock, Encoding, Observer
@@ -34,7 +34,7 @@ TOLD_SECONDS = 2.0
 LIVE_SECONDS = 10.0
 """What comes while the relay is further behind its log was used at another time, and says nothing of how fast."""
 
-Before = Mapping[str, Reckoning]
+Before = Mapping[str, Level]
 """By project: what it had used before a batch."""
 
 
@@ -58,7 +58,7 @@ class Spending:
 
     def look(self, staging: Staging, log: WatchedLog) -> Before:
         """Return what those projects have used to which the batch has something to add."""
-        found: dict[str, Reckoning] = {}
+        found: dict[str, Level] = {}
         for project_id, said in staging.projects.items():
             # Most batches say nothing of it, and this is the way of every event.
             if any(
@@ -69,7 +69,7 @@ class Spending:
                 # Of a partial state nobody knows what was used before.
                 if project is None or not project.partial:
                     state = Snapshot(project_id=project_id) if project is None else project.state
-                    found[project_id] = Reckoning.of(state, self.terms)
+                    found[project_id] = Level.of(state, self.terms)
         return found
 
     def since(self, before: Before, log: WatchedLog, *, freshness: Freshness, clock: Clock) -> Sequence[News]:
@@ -80,7 +80,7 @@ class Spending:
         news: list[News] = []
         for project_id, earlier in before.items():
             project = log.projects[project_id]
-            later = Reckoning.of(project.state, self.terms)
+            later = Level.of(project.state, self.terms)
             kindle(project, earlier, later, now, live=lag is not None and lag < LIVE_SECONDS)
             news.append(News(project, list(crossed(earlier.shares, later.shares, self.terms))))
         return news
@@ -117,16 +117,16 @@ class Spending:
             yield line(state.project_id, sentence, now)
 
 
-def kindle(project: Watched, earlier: Reckoning, later: Reckoning, now: float, *, live: bool) -> None:
+def kindle(project: Watched, earlier: Level, later: Level, now: float, *, live: bool) -> None:
     """Take in what was used between two looks, if that was now."""
-    tokens = later.whole.tokens.total - earlier.whole.tokens.total
+    tokens = later.tokens - earlier.tokens
     if not live:
         # Begun anew with the next: it would count a time in which nothing was counted.
         project.burn = None
     elif project.burn is None:
         project.burn = Burn(now) if tokens else None
     else:
-        project.burn.add(now, tokens=tokens, cost=later.whole.cost - earlier.whole.cost)
+        project.burn.add(now, tokens=tokens, cost=later.cost - earlier.cost)
 
 
 def warn(project: Watched, crossing: Crossing, now: float) -> None:

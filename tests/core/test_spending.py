@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from relayd.core.burn import Rate
 from relayd.core.project import fold
 from relayd.core.snapshot import Snapshot, read
-from relayd.core.spending import REASONS, UNIT, Crossing, Price, Reckoning, Share, Terms, crossed, over, shown
+from relayd.core.spending import REASONS, UNIT, Crossing, Level, Price, Reckoning, Share, Terms, crossed, over, shown
 from relayd.core.usage import OTHER
 from relayd.protocol.messages import Budget, Message, ProjectStarted
 from relayd.protocol.usage import COUNTS
@@ -146,11 +146,11 @@ def test_the_newest_budget_stands() -> None:
     """What is used goes on over all runs, and so does a budget; a start that names none changes nothing."""
     again = ProjectStarted(project_id=PROJECT, timestamp=NOW)
     state = folded(start(tokens=100), report(total_tokens=90), again)
-    assert Share(90, 100) == Reckoning.of(state, TERMS).shares["tokens"]
+    assert Share(90, 100) == Level.of(state, TERMS).shares["tokens"]
     fold(state, start(tokens=1_000), NOW)
-    assert {"tokens": Share(90, 1_000)} == Reckoning.of(state, TERMS).shares
+    assert {"tokens": Share(90, 1_000)} == Level.of(state, TERMS).shares
     fold(state, start(), NOW)
-    assert {} == Reckoning.of(state, TERMS).shares
+    assert {} == Level.of(state, TERMS).shares
 
 
 def test_a_budget_that_is_nearly_used_is_a_warning() -> None:
@@ -205,6 +205,13 @@ def test_a_crossing_says_all_about_it() -> None:
     assert {tokens.reason, cost.reason} < set(REASONS)
 
 
+def test_numbers_that_are_told_are_exact_for_every_reader() -> None:
+    """Sums of sums stop where theirs did."""
+    story = [report(agent, total_tokens=2**53) for agent in ("ada", "bob")]
+    told = shown(folded(*story, report(cost=1)), TERMS, None)
+    assert (2**53, 2**53) == (told["spending"]["tokens"], told["spending"]["unpriced_tokens"])
+
+
 names = st.sampled_from(["large", "small", None, "x"])
 numbers = st.integers(0, 10**6)
 messages = st.builds(
@@ -224,12 +231,11 @@ stories = st.lists(messages, max_size=15)
 @given(stories)
 def test_agents_and_models_add_up_to_the_whole(story: Sequence[Message]) -> None:
     """To the last token, and to the smallest part of a cent."""
-    reckoning = Reckoning.of(folded(*story), TERMS)
+    reckoning, level = Reckoning.of(folded(*story), TERMS), Level.of(folded(*story), TERMS)
+    assert (level.tokens, level.cost) == (reckoning.whole.total, reckoning.whole.cost)
     for parts in (reckoning.agents.values(), reckoning.models.values()):
-        for name in ("input", "cached", "output", "reasoning", "total"):
-            assert getattr(reckoning.whole.tokens, name) == sum(getattr(part.tokens, name) for part in parts)
-        assert reckoning.whole.cost == sum(part.cost for part in parts)
-        assert reckoning.whole.unpriced == sum(part.unpriced for part in parts)
+        for name in ("input", "cached", "output", "reasoning", "total", "cost", "unpriced"):
+            assert getattr(reckoning.whole, name) == sum(getattr(part, name) for part in parts)
         assert reckoning.whole.priced == any(part.priced for part in parts)
 
 
@@ -259,7 +265,7 @@ def test_a_crossing_is_told_once_however_the_events_are_batched(story: list[Mess
     """What one batch after the other tells is what all of them come to; a restart in between tells nothing again."""
     own = Terms(prices=TERMS.prices, tokens=10**6, cost=5.0)
     state, told = Snapshot(project_id=PROJECT), list[str]()
-    level = Reckoning.of(state, own).shares
+    level = Level.of(state, own).shares
     left = list(story)
     while left:
         size = data.draw(st.integers(1, len(left)))
@@ -267,7 +273,7 @@ def test_a_crossing_is_told_once_however_the_events_are_batched(story: list[Mess
             fold(state, message, NOW)
         left = left[size:]
         state = read(msgspec.json.encode(state))
-        newer = Reckoning.of(state, own).shares
+        newer = Level.of(state, own).shares
         told += [one.reason for one in crossed(level, newer, own)]
         level = newer
     if not any(isinstance(message, ProjectStarted) for message in story):
