@@ -140,6 +140,7 @@ def test_a_budget_is_the_projects_own_else_that_of_all() -> None:
     told = shown(folded(start(tokens=4 * 10**6), used), terms, None)
     assert (0.25, 0.3) == (told["budget"]["tokens"]["share"], told["budget"]["cost"]["share"])
     assert "warnings" not in told
+    assert 0.5 == shown(folded(start(cost=6), used), terms, None)["budget"]["cost"]["share"]
 
 
 def test_the_newest_budget_stands() -> None:

@@ -65,6 +65,19 @@ async def test_everybody_who_watches_is_warned_once_for_each_threshold(relay: Re
     ] == relay.observer.of("crossed")
 
 
+async def test_a_budget_that_comes_late_is_crossed_by_coming(relay: Relay) -> None:
+    """Whoever names less than is used already is told at once; whoever names more, when that is used."""
+    viewer = await relay.watches()
+    relay.says(used(90))
+    relay.says(start(tokens=100))
+    assert [80] == [one["data"]["threshold"] for one in budgets(viewer)]
+    relay.says(start(tokens=50))
+    assert [80, 100] == [one["data"]["threshold"] for one in budgets(viewer)]
+    relay.says(start(tokens=1_000))
+    relay.says(used(710))
+    assert [100, 50, 1_000] == [one["data"]["budget"] for one in budgets(viewer)]
+
+
 async def test_who_passes_both_thresholds_at_once_is_told_the_higher(relay: Relay) -> None:
     """Both are counted; tokens and cost are told each for itself."""
     relay.engine.spending.terms = Terms(prices=TERMS.prices, tokens=100, cost=0.01)
@@ -120,6 +133,23 @@ async def test_a_full_buffer_loses_the_warning_and_nothing_else(relay: Relay) ->
     assert ["one", "two"] == viewer.texts()
 
 
+async def test_who_is_catching_up_is_warned_as_far_as_there_is_room(relay: Relay) -> None:
+    """It was told where it stands, and what caused the warning comes when it has been read up to there."""
+    wire = FakeWire()
+    viewer = await relay.watches(wire=wire)
+    relay.says(start(tokens=10))
+    wire.fill()
+    relay.says("it falls behind")
+    await settle()
+    wire.take(10_000)
+    relay.says(used(10))
+    assert not viewer.subscription.live
+    assert 1 == len(warned(viewer)) == len(budgets(viewer))
+    wire.take()
+    await settle()
+    assert ["it falls behind", "used"] == [one["message"] for one in viewer.of("workflow_log") if "id" in one]
+
+
 async def test_a_legacy_viewer_that_comes_later_is_told_what_is_used_up(relay: Relay) -> None:
     """In a line behind the state; one that comes back with its cursor knows it."""
     relay.says(start(tokens=10), used(9))
@@ -157,6 +187,8 @@ async def test_of_a_project_whose_past_is_not_known_nothing_is_told(relay: Relay
 async def test_a_project_is_told_how_fast_it_spends(relay: Relay) -> None:
     """Tokens and money a minute; the first report does not count, for nobody knows since when that was used."""
     relay.engine.spending.terms = TERMS
+    relay.says(start(tokens=10**7))
+    relay.clock.advance(30)
     relay.says(used(1_000_000))
     for _ in range(4):
         relay.clock.advance(30)
@@ -187,14 +219,15 @@ async def test_the_figures_are_told_as_they_change(relay: Relay) -> None:
     relay.says(used(9_000))
     await asyncio.sleep(2 * TOLD_SECONDS)
     assert [1_000, 10_000] == [one["spending"]["tokens"] for one in figures(modern)]
+    assert figures(modern)[0].keys() == figures(modern)[1].keys()
     assert [] == figures(legacy) == figures(other)
 
 
 async def test_where_nobody_watches_nothing_is_told(relay: Relay) -> None:
     """Whoever comes is told all of it at first."""
     relay.says(used(100))
-    await asyncio.sleep(2 * TOLD_SECONDS)
     viewer = await relay.watches()
+    assert 100 == viewer.of("connection_established")[0]["snapshot"]["spending"]["tokens"]
     await asyncio.sleep(2 * TOLD_SECONDS)
     assert [] == figures(viewer)
 
