@@ -24,6 +24,7 @@ APART = 2.7
 """Seconds between the starts of two projects, so that they are never in the same stage."""
 
 EMOJI = {"info": "💡", "success": "✅", "warning": "⚠️", "error": "❌"}
+MODELS = ("demo-large", "demo-small")
 LEVELS = ("info", "info", "info", "success", "warning")
 
 
@@ -134,7 +135,8 @@ def stage_of(stage: Stage, number: int, random: Random) -> Iterator[Beat]:
         yield random.uniform(0.5, 1.5), progress
         for agent in stage.agents:
             share = 100 * step // (len(stage.lines) + 1)
-            yield 0.2, agent_update(agent, "working", share, line, activity="using_tool")
+            moved = agent_update(agent, "working", share, line, activity="using_tool")
+            yield 0.2, {**moved, "usage": used(agent, line)}
     if random.randrange(8) == 0:
         yield from pause(stage, random)
     for agent in stage.agents:
@@ -164,6 +166,18 @@ def agent_update(agent: str, status: str, progress: int, task: str, *, activity:
     """Return what one agent does."""
     update: dict[str, Any] = {"type": "agent_status_update", "agent": agent, "status": status, "progress": progress}
     return {**update, "task": task} if activity is None else {**update, "task": task, "activity": activity}
+
+
+def used(agent: str, line: str) -> dict[str, Any]:
+    """Return what a step took of a model: the longer the line, the more there was to think about."""
+    words = len(line)
+    model = MODELS[AGENTS.index(agent) % len(MODELS)]
+    return {
+        "model": model,
+        "input_tokens": 400 * words,
+        "cached_input_tokens": 300 * words,
+        "output_tokens": 20 * words,
+    }
 
 
 def log(level: str, message: str, agent: str, *, emoji: str | None = None) -> dict[str, Any]:

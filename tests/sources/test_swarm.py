@@ -1,16 +1,20 @@
 import json
+import tomllib
 from collections import Counter
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from relayd.dialects.delivery import Delivery
 from relayd.dialects.native import NativeDialect
+from relayd.dialects.usage import canonical
 from relayd.sources.script import AGENTS, FAILURES, STAGES
 from relayd.sources.swarm import Swarm
 
 
-def told(count: int, *, seed: int = 1, projects: int = 3) -> list[tuple[float, dict[str, object]]]:
+def told(count: int, *, seed: int = 1, projects: int = 3) -> list[tuple[float, dict[str, Any]]]:
     """Return the beginning of a story."""
     return list(islice(Swarm(seed, projects=projects).events(), count))
 
@@ -27,6 +31,15 @@ def test_every_event_is_understood() -> None:
         body = json.dumps({"timestamp": 1.0, **event}).encode()
         (item,) = NativeDialect().feed(Delivery(offset=0, body=body, received_at=1.0))
         assert item.reason is None, (event, item.detail)
+
+
+def test_the_stories_say_what_they_use() -> None:
+    """Of models that the development configuration has prices for, and in the contract's own words."""
+    reports = [event["usage"] for _, event in told(1_000) if "usage" in event]
+    assert {"demo-large", "demo-small"} == {report["model"] for report in reports}
+    assert all(report is canonical(report) for report in reports)
+    config = Path(__file__).parents[2] / "config" / "development.toml"
+    assert {"demo-large", "demo-small"} == tomllib.loads(config.read_text())["usage"]["prices"].keys()
 
 
 def test_a_project_has_a_whole_life() -> None:
