@@ -23,7 +23,7 @@ STORY = [
     {"type": "agent_status_update", "project_id": "p", "timestamp": 2.0, "agent": "coder", "status": "working",
      "progress": 40, "activity": "using_tool", "task": "cart.tsx"},
     {"type": "workflow_log", "project_id": "p", "timestamp": 3.5, "level": "warning", "message": "naïve ☕",
-     "fields": {"n": {"a": [1, 2.5, None]}}, "usage": {"tokens": 12}, "root_id": "p", "parent_id": "call-7",
+     "fields": {"n": {"a": [1, 2.5, None]}}, "usage": {"total_tokens": 12}, "root_id": "p", "parent_id": "call-7",
      "key": "k"},
     {"type": "workflow_stage_update", "project_id": "p", "timestamp": 3.0, "stage": "testing", "message": "m"},
     {"type": "project_error", "project_id": "p", "timestamp": 4.0, "error": "broke", "fatal": False},
@@ -79,7 +79,7 @@ async def test_what_was_exported_and_imported_is_the_same(
     second = await exported(elsewhere, tmp_path / "second.gz", capsys)
     assert STORY == told(second) == told(first)
     shown = [(await relay.get(relay.project("p")))[1] for relay in (origin, elsewhere)]
-    assert ("completed", 12) == (shown[1]["status"], shown[1]["usage"]["tokens"])
+    assert ("completed", 12) == (shown[1]["status"], shown[1]["usage"]["total_tokens"])
     for state in shown:
         del state["cursor"], state["updatedAt"], state["agents"][0]["last_seen"]
     assert shown[0] == shown[1]
