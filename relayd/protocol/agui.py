@@ -15,6 +15,7 @@ from msgspec import Raw
 
 from relayd.protocol import codec
 from relayd.protocol.messages import (
+    TYPES,
     AgentStatusUpdate,
     Event,
     ProjectCompleted,
@@ -49,8 +50,10 @@ def translate(payload: bytes) -> list[bytes]:
 
 
 def say(payload: bytes) -> list[bytes]:
-    """Return the events that something becomes which is not in the log: an opening with its snapshot, or a notice."""
+    """Return the events that something becomes which is not in the log: an opening with its state, a line, a notice."""
     said = DECODER.decode(payload)
+    if said["type"] in TYPES:
+        return translate(payload)
     if said["type"] != "connection_established":
         return [ENCODER.encode(custom("notice", said))]
     state = {"status": "initializing", "progress": 0, "agents": {}, **(said.pop("snapshot", None) or {})}

@@ -147,3 +147,9 @@ def test_a_notice_is_one_of_ours() -> None:
     for data in agui.say(codec.encode(Notice(code="FILTERED", project_id="shop"))):
         hears.hear(data.decode())
     assert [{"type": "notice", "code": "FILTERED", "project_id": "shop"}] == hears.custom("notice")
+
+
+def test_a_line_that_is_in_no_log_is_told_as_one_that_is() -> None:
+    """What the relay warns of itself is for people, too."""
+    warning = WorkflowLog(project_id="shop", timestamp=7.5, level="warning", message="budget: 9 of 10", synthetic=True)
+    assert agui.translate(codec.encode(warning)) == agui.say(codec.encode(warning))

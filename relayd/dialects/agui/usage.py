@@ -21,7 +21,7 @@ MOST = 2**53
 
 def total(usage: object) -> dict[str, Any] | None:
     """
-    Return the sums over all entries, and the model's name where there is but one; None where nothing was counted.
+    Return the sums over all entries, and the model's name, or a report for each; None where nothing was counted.
 
     An entry without `totalTokens` adds its input and its output to it.
     """
@@ -36,6 +36,9 @@ def total(usage: object) -> dict[str, Any] | None:
     }
     if (model := only_model(entries)) is not None:
         sums["model"] = model
+    elif len(counted) > 1:
+        named = [(entry.get("model"), counts) for entry in entries if (counts := counts_of(entry))]
+        sums["models"] = [{"model": name, **counts} if isinstance(name, str) else counts for name, counts in named]
     return sums
 
 

@@ -4,6 +4,7 @@ import pytest
 from ag_ui.core.events import TokenUsage
 
 from relayd.dialects.agui.usage import COUNTS, MOST, total
+from relayd.dialects.usage import canonical
 
 
 def entry(**counts: object) -> dict[str, object]:
@@ -24,11 +25,25 @@ def test_entries_are_summed() -> None:
 
 
 def test_a_model_is_named_where_there_is_but_one() -> None:
-    """Sums over several are nobody's."""
+    """Sums over several are nobody's: then each has a report of its own, whether it says who it is or not."""
     one, two = entry(model="a", input_tokens=1), entry(model="b", input_tokens=1)
-    assert "a" == (total([one, one]) or {})["model"]
-    assert {"input_tokens": 2, "total_tokens": 2} == total([one, two])
-    assert {"input_tokens": 2, "total_tokens": 2} == total([one, entry(input_tokens=1)])
+    used = {"input_tokens": 1, "total_tokens": 1}
+    sums = {"input_tokens": 2, "total_tokens": 2}
+    assert {**sums, "model": "a"} == total([one, one])
+    assert {**sums, "models": [{"model": "a", **used}, {"model": "b", **used}]} == total([one, two])
+    assert {**sums, "models": [{"model": "a", **used}, used]} == total([one, entry(input_tokens=1)])
+    assert used == total([one, entry(model="counted nothing")])
+
+
+def test_what_a_run_used_is_told_by_model() -> None:
+    """The reader of all reports takes it as it is, but for counts of one model that it has no name for."""
+    usage = total([entry(model="a", input_tokens=1), entry(model="b", output_tokens=2, cache_write_input_tokens=1)])
+    parts = [
+        {"model": "a", "input_tokens": 1, "total_tokens": 1},
+        {"model": "b", "output_tokens": 2, "total_tokens": 2},
+    ]
+    sums = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cache_write_input_tokens": 1}
+    assert {**sums, "models": parts} == canonical(usage or {})
 
 
 @pytest.mark.parametrize(
