@@ -1,14 +1,17 @@
 """What a project spends, as the dashboard shows it in a real Chromium."""
 
+import re
 from pathlib import Path
 from typing import Any
+
+import pytest
+from playwright.async_api import expect
 
 from tests.harness.chromium import PrivateChromium
 from tests.harness.inside import inside
 from tests.harness.viewer import log
 
-SPENT = "document.querySelector('agent-swarm-spending')"
-CARDS = "[...document.querySelectorAll('.agent .used')].map((used) => used.textContent)"
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def used(agent: str, tokens: int) -> dict[str, Any]:
@@ -29,20 +32,21 @@ async def test_what_is_spent_is_shown_and_stays_new(chromium: PrivateChromium, t
     tables: dict[str, Any] = {"usage": {"budget_cost": 10, "prices": {"large": {"input": 2.5, "output": 10}}}}
     async with inside(tmp_path, tables) as relay:
         await relay.publish(log("p", "one"), used("ada", 1_240_000), used("bob", 950))
-        where = f"{relay.url}/#token={relay.token()}&project=p"
-        async with chromium.page(where) as page:
-            await page.until(f"{SPENT}?.textContent === '1.24 M tokens · $3.10 · 31 % of budget'")
-            await page.until(f"{CARDS}.join() === '1.24 M tokens,950 tokens'")
-            assert "" == await page.evaluate(f"{SPENT}.dataset.used")
-            await relay.publish({**used("bob", 2_000_000), "usage": [{"model": "large", "inputTokens": 2_000_000}]})
-            await page.until(f"{SPENT}.textContent === '3.24 M tokens · $8.10 · 81 % of budget'")
-            await page.until(f"{CARDS}.join() === '1.24 M tokens,2 M tokens'")
-            assert "much" == await page.evaluate(f"{SPENT}.dataset.used")
-            warned = "[...document.querySelectorAll('.line.warning .text')].map((line) => line.textContent)"
-            assert ["budget: 8.10 of 10.00 USD are used (81 %)"] == await page.evaluate(warned)
+        async with chromium.page(f"{relay.url}/#token={relay.token()}&project=p") as page:
+            spent, cards = page.locator("agent-swarm-spending"), page.locator(".agent .used")
+            await expect(spent).to_have_text("1.24 M tokens · $3.10 · 31 % of budget")
+            await expect(cards).to_have_text(["1.24 M tokens", "950 tokens"])
+            await expect(spent).to_have_attribute("data-used", "")
+            await relay.publish({**used("bob", 0), "usage": [{"model": "large", "inputTokens": 2_000_000}]})
+            await expect(spent).to_have_text("3.24 M tokens · $8.10 · 81 % of budget")
+            await expect(cards).to_have_text(["1.24 M tokens", "2 M tokens"])
+            await expect(spent).to_have_attribute("data-used", "much")
+            warning = page.locator(".line.warning .text")
+            await expect(warning).to_have_text("budget: 8.10 of 10.00 USD are used (81 %)")
             await relay.publish(used("ada", 1_000_000), {**used("ada", 0), "usage": {"model": "small", "tokens": 5}})
-            await page.until(f"{SPENT}.textContent === '4.24 M tokens · at least $10.60 · 106 % of budget'")
-            assert "up" == await page.evaluate(f"{SPENT}.dataset.used")
+            await expect(spent).to_have_text("4.24 M tokens · at least $10.60 · 106 % of budget")
+            await expect(spent).to_have_attribute("data-used", "up")
+            await expect(warning.last).to_have_text(re.compile(r"\(106 %\)$"))
 
 
 async def test_numbers_and_money_are_short(chromium: PrivateChromium, tmp_path: Path) -> None:
