@@ -75,6 +75,7 @@ class SwarmPublisher:
         self._connection: AbstractConnection | None = None
         self._exchange: AbstractExchange | None = None
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.lost = 0
         """Events that gave way or were not confirmed before the end."""
 
@@ -106,6 +107,10 @@ class SwarmPublisher:
 
     async def publish(self, event: Mapping[str, Any]) -> None:
         """Take an event, and return when there was room for it; without a time of its own it happens now."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            # What wakes those who wait for room belongs to one loop.
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.publish(event), self._loop))
+            return
         while self._buffer.full:
             self._room.clear()
             await self._room.wait()
@@ -118,11 +123,30 @@ class SwarmPublisher:
         self._some.set()
 
     def emit_soon(self, event: Mapping[str, Any]) -> None:
-        """Take an event from any thread, without waiting or raising: one for which there is no room is lost."""
+        """
+        Take an event from any thread, without waiting or raising: one for which there is no room is lost.
+
+        What one thread says keeps its order, whether it says it so or by `publish`.
+        """
         event = {"timestamp": time.time(), **event}
+        if self._loop is None or self._loop is running_loop():
+            self._emit_or_lose(event)
+            return
         # A loop that is closed has nobody left who could publish.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._emit_or_lose, event)
+
+    def publish_from_here(self, event: Mapping[str, Any]) -> None:
+        """
+        Take an event from code that does not await.
+
+        In a thread without an event loop it returns when there was room; elsewhere it is `emit_soon`, for who waited
+        there would keep those from working who make room.
+        """
+        if self._loop is None or running_loop() is not None:
+            self.emit_soon(event)
+            return
+        asyncio.run_coroutine_threadsafe(self.publish({"timestamp": time.time(), **event}), self._loop).result()
 
     def _emit_or_lose(self, event: Mapping[str, Any]) -> None:
         try:
@@ -138,7 +162,7 @@ class SwarmPublisher:
 
     def project(self, project_id: str, **fields: Any) -> ProjectScope:  # noqa: ANN401  # fields of `project_started`
         """Return a project, which begins and ends with `async with`; `fields` are those of `project_started`."""
-        return ProjectScope(self.publish, project_id, fields)
+        return ProjectScope(self, project_id, fields)
 
     async def _pump(self) -> None:
         while True:
@@ -195,6 +219,14 @@ class SwarmPublisher:
             with suppress(AMQPException, OSError, TimeoutError, RuntimeError):
                 async with asyncio.timeout(self._confirm_seconds):
                     await connection.close()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def encoded(event: Mapping[str, Any]) -> bytes:

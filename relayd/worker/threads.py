@@ -86,21 +86,21 @@ class ThreadPublisher:
 class Blocking:
     """A project, an agent or a stage whose methods return when they are done."""
 
-    def __init__(self, scope: Any, run: Run) -> None:  # noqa: ANN401  # one of three
+    def __init__(self, scope: Scope, run: Run) -> None:
         """Stand for a scope."""
         self._scope = scope
         self._run = run
 
     def __enter__(self) -> Self:
         """Begin it."""
-        self._run(self._scope.__aenter__())
+        self._scope.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End it."""
-        self._run(self._scope.__aexit__(kind, error, traceback))
+        self._scope.__exit__(kind, error, traceback)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the scope has
         """Return what the scope has of that name; what it would await is done, what it returns is as blocking."""

@@ -1,39 +1,9 @@
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from relayd.dialects.delivery import Delivery
-from relayd.dialects.native import NativeDialect
-from relayd.worker.publisher import encoded
-from relayd.worker.scopes import ProjectScope
-
-
-class Said(list[Mapping[str, Any]]):
-    """Keeps what is said, and holds each to the contract."""
-
-    async def __call__(self, event: Mapping[str, Any]) -> None:
-        (item,) = NativeDialect().feed(Delivery(offset=1, body=encoded(event), received_at=1.0))
-        assert item.reason is None, item.detail
-        self.append(event)
-
-    def short(self) -> list[tuple[str, ...]]:
-        """Return kinds and what they say."""
-        fields = (
-            "stage",
-            "agent",
-            "status",
-            "activity",
-            "level",
-            "progress",
-            "task",
-            "message",
-            "error",
-            "code",
-            "name",
-        )
-        return [(event["type"], *[str(event[name]) for name in fields if name in event]) for event in self]
+from relayd.worker.scopes import PROJECT, ProjectScope
+from tests.worker.said import Said
 
 
 async def test_a_project_begins_and_ends_by_itself() -> None:
@@ -89,3 +59,35 @@ async def test_a_project_that_is_cancelled_says_that() -> None:
         async with ProjectScope(said, "p", {}):
             raise asyncio.CancelledError
     assert ("project_error", "CancelledError", "cancelled") == said.short()[-1]
+
+
+def test_the_same_blocks_without_await() -> None:
+    """For code that has no event loop."""
+    said = Said()
+    project = ProjectScope(said, "p", {"name": "Shop"})
+    with pytest.raises(ZeroDivisionError), project, project.stage("s"), project.agent("coder", task="orders"):
+        raise ZeroDivisionError
+    assert [
+        ("project_started", "Shop"),
+        ("workflow_stage_update", "s", "running", "running"),
+        ("agent_status_update", "coder", "working", "0.0", "orders"),
+        ("workflow_log", "coder", "error", "ZeroDivisionError"),
+        ("agent_status_update", "coder", "failed", "0.0", "orders"),
+        ("workflow_stage_update", "s", "failed", "ZeroDivisionError"),
+        ("project_error", "ZeroDivisionError"),
+    ] == said.short()
+
+
+async def test_a_project_is_around_what_runs_in_it() -> None:
+    """In tasks and threads that begin there, too; inside another it is the inner one, and behind both it is none."""
+    said = Said()
+    async with ProjectScope(said, "outer", {}) as outer:
+        async with ProjectScope(said, "inner", {}) as inner:
+            assert [inner, inner] == [await asyncio.to_thread(PROJECT.get), await asyncio.create_task(found())]
+        assert outer is PROJECT.get()
+    assert PROJECT.get() is None
+
+
+async def found() -> ProjectScope | None:
+    """Return the project around a task."""
+    return PROJECT.get()
