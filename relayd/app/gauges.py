@@ -33,6 +33,7 @@ def register(metrics: Metrics, engine: Engine, journal: Journaling) -> None:
     metrics.pull(catalogue.HEAD_OFFSET.name, head_offset)
     metrics.pull(catalogue.CONSUMER_UP.name, consumer_up)
     metrics.pull(catalogue.LAST_DELIVERY.name, lambda: source.state().delivered_at)
+    metrics.pull(catalogue.OVER_EXCHANGE.name, lambda: source.state().delivered_over)
     metrics.pull(catalogue.CANARY_LAST_SUCCESS.name, lambda: source.state().canary_at)
     metrics.pull(catalogue.STREAM_LAG.name, engine.freshness.stale)
     metrics.pull(catalogue.FLUSH_INTERVAL.name, lambda: engine.fanout.governor.slowdown / engine.limits.outbound.rate)

@@ -5,6 +5,7 @@ import uuid
 from relayd.api.rejected import Replay
 from relayd.config import Config
 from relayd.dialects.delivery import Delivery, JsonValue
+from relayd.dialects.detect import EXCHANGE_HEADER
 from relayd.ports import Clock, Ingest, Rejected, Source, Unavailable
 from relayd.rabbitmq.publish import NotPublished, Publisher
 from relayd.rabbitmq.settings import RabbitSettings
@@ -71,4 +72,6 @@ def into_ingest(source: Ingest, clock: Clock) -> Replay:
 def headers(event: Rejected) -> dict[str, JsonValue]:
     """Return the headers of the event that is published."""
     kept = {name: value for name, value in event.headers.items() if name not in PROPERTIES}
-    return {**kept, REPLAY_OF: event.cursor}
+    # What it came over first says what is spoken in it; over the exchange of all others it would be taken for native.
+    over = {EXCHANGE_HEADER: event.headers["exchange"]} if event.headers.get("exchange") else {}
+    return {**over, **kept, REPLAY_OF: event.cursor}

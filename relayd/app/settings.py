@@ -36,6 +36,7 @@ from relayd.ports import (
     Sealer,
     SharedOneUse,
     Source,
+    Speaking,
     TokenVerifier,
 )
 from relayd.presence.once import MemoryOneUse
@@ -204,7 +205,11 @@ def presence_of(config: Config, observer: Observer) -> Presence:
 
 def detector_of(config: Config) -> Dialect:
     """Return how events are understood; raises PluginError."""
-    return Detector([made(DIALECTS, name, settings) for name, settings in config.dialect_settings.items()])
+    source: object = config.source_settings
+    return Detector(
+        [made(DIALECTS, name, settings) for name, settings in config.dialect_settings.items()],
+        spoken=source.spoken if isinstance(source, Speaking) else None,
+    )
 
 
 def redactor_of(config: Config) -> Redactor:

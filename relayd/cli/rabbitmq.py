@@ -22,18 +22,20 @@ Work = Callable[[str, RabbitSettings], Awaitable[None]]
 
 @app.command()
 def setup(config: RequiredConfigFile) -> None:
-    """Declare exchange, stream and binding as configured; harmless when they are there."""
+    """Declare exchange, stream and bindings as configured; harmless when they are there."""
     settings = rabbit_settings(config)
     do(topology.setup, settings)
-    typer.echo(f"ready: {settings.exchange} -> {settings.queue} at {settings.address}")
+    exchanges = ", ".join([settings.exchange, *settings.bound])
+    typer.echo(f"ready: {exchanges} -> {settings.queue} at {settings.address}")
 
 
 @app.command()
 def check(config: RequiredConfigFile) -> None:
-    """Look whether exchange and stream are there, and change nothing."""
+    """Look whether exchanges and stream are there, and change nothing."""
     settings = rabbit_settings(config)
     do(topology.check, settings)
-    typer.echo(f"found: {settings.exchange} and {settings.queue} at {settings.address}")
+    exchanges = ", ".join([settings.exchange, *settings.bound])
+    typer.echo(f"found: {exchanges} and {settings.queue} at {settings.address}")
 
 
 def rabbit_settings(path: Path) -> RabbitSettings:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from relayd.config.choices import Source
+from relayd.config.choices import Dialects, Source
 from relayd.config.keys import Jwks
 from relayd.config.limits import Limits
 from relayd.config.mistakes import Mistakes
 from relayd.config.settings import Admin, Auth, Config, Journal, Server
 from relayd.core.addresses import is_loopback
+from relayd.ports import Speaking
 
-__all__ = ["check", "ticket_warning"]
+__all__ = ["check", "check_spoken", "ticket_warning"]
 
 JOURNAL_IS_THE_LOG = {"embedded", "simulator"}
 """Sources that can't be read again: what they said is in the journal or nowhere."""
@@ -33,6 +34,15 @@ def check(tables: Mapping[str, BaseModel | None], mistakes: Mistakes) -> None:
             mistakes.add(
                 "limits.tail", f"must be at most limits.max_tail, which is {limits.max_tail}, not {limits.tail}"
             )
+
+
+def check_spoken(settings: object, dialects: BaseModel | None, mistakes: Mistakes) -> None:
+    """Note dialects that a source's settings name and nobody uses; what is wrong in itself (None) is left out."""
+    if not (isinstance(settings, Speaking) and isinstance(dialects, Dialects)):
+        return
+    for exchange, name in settings.spoken.items():
+        if name not in dialects.use:
+            mistakes.add("dialects.use", f'lacks "{name}", in which the source reads exchange {exchange}; add it')
 
 
 def ticket_warning(config: Config) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from relayd.config.checks import check
+from relayd.config.checks import check, check_spoken
 from relayd.config.choices import Dialects, Presence, Source, Transports
 from relayd.config.mistakes import ConfigError, Mistakes
 from relayd.config.overrides import overlay, with_credentials
@@ -63,6 +63,7 @@ def load(path: Path | None, environ: Mapping[str, str], settings_of: SettingsOf)
         tables["auth"] = with_key_material(auth, environ, mistakes)
     settings = _settle_plugins(_used(tables), plugins, settings_of, mistakes)
     check(tables, mistakes)
+    check_spoken(next(iter(settings["sources"].values()), None), tables["dialects"], mistakes)
     if mistakes.problems:
         raise ConfigError(mistakes.problems)
     return Config.model_validate(

@@ -11,7 +11,7 @@ from relayd.rabbitmq.settings import RabbitSettings
 from relayd.rabbitmq.survey import Difference, Survey, survey
 from relayd.telemetry import catalogue
 
-__all__ = ["binding_of", "broker_of", "lag_of", "rabbit_of", "standing_of"]
+__all__ = ["binding_of", "bound_of", "broker_of", "lag_of", "rabbit_of", "standing_of"]
 
 LATE_SECONDS = 30.0
 """A relay that has not been level with its log for so long is not merely busy."""
@@ -43,6 +43,9 @@ def standing_of(settings: RabbitSettings, found: Survey) -> Iterable[Finding]:
             yield bad(f"{kind} {name}", sentence, mend=mend)
         else:
             yield ok(f"{kind} {name}", "it is there")
+    for name, trouble in found.bound.items():
+        sentence, _, mend = trouble.rpartition("; ")
+        yield bad(f"exchange {name}", sentence, mend=mend) if trouble else ok(f"exchange {name}", "it is there")
     if "queue" in found.absent:
         return
     looked_at = f"arguments of {settings.queue}"
@@ -107,3 +110,16 @@ def binding_of(settings: RabbitSettings, running: Running, *, now: float) -> Fin
     if ago > CANARIES_MISSED * settings.canary_seconds:
         return bad(looked_at, f"the last canary came back {ago:.0f} s ago", mend=mend)
     return ok(looked_at, f"a canary came back {ago:.0f} s ago")
+
+
+def bound_of(settings: RabbitSettings, running: Running, *, now: float) -> Iterable[Finding]:
+    """Say of each further exchange whether anything comes over it: no canary flies there, for it is somebody else's."""
+    mend = f"`relayd rabbitmq setup` makes it; `rabbitmqctl list_bindings -p {settings.vhost}` shows what there is"
+    for name in settings.bound:
+        looked_at = f"binding {name} -> {settings.queue}"
+        if running.scrape is None:
+            yield skipped(looked_at, "only a relay that runs can tell whether anything comes over it", mend)
+        elif (at := running.scrape.value(catalogue.OVER_EXCHANGE.name, name)) is None:
+            yield skipped(looked_at, "nothing has come over it since the relay began to read", mend)
+        else:
+            yield ok(looked_at, f"something came over it {max(0.0, now - at):.0f} s ago")

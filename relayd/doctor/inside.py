@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from relayd.config import Config
-from relayd.doctor.broker import binding_of, broker_of, rabbit_of
+from relayd.doctor.broker import binding_of, bound_of, broker_of, rabbit_of
 from relayd.doctor.finding import Finding, ok, skipped
 from relayd.doctor.journal import disk_of, file_of, folder_of, journal_at, use_of
 from relayd.doctor.places import places_of, shared_of
@@ -55,6 +55,7 @@ async def inside(config: Config, path: Path | None, environ: Mapping[str, str]) 
         looked_at = f"RabbitMQ at {rabbit.address}"
         checks.append(Check(looked_at, lambda: broker_of(rabbit, running, position), seconds=seconds))
         checks.append(Check("binding", _done(lambda: [binding_of(rabbit, running, now=time.time())])))
+        checks.append(Check("bindings", _done(lambda: bound_of(rabbit, running, now=time.time()))))
     if redis is None:
         why = "each relay counts for itself, and there is no other clock to compare with (--url does)"
         checks.append(Check("Redis", _told([skipped("Redis, clock", why)])))

@@ -22,7 +22,7 @@ from relayd.ports.journal import (
     Rejected,
 )
 from relayd.ports.orders import Fellows, Keeping, Obeying, Whom
-from relayd.ports.sources import Ingest, LogBreak, Position, Receipt, Source, SourceState, Unavailable
+from relayd.ports.sources import Ingest, LogBreak, Position, Receipt, Source, SourceState, Speaking, Unavailable
 from relayd.ports.tickets import KEPT_SECONDS, OneUse, Opened, Sealed, Sealer, SharedOneUse, TooManyUsed
 from relayd.ports.viewers import (
     AuthFailed,
@@ -83,6 +83,7 @@ __all__ = [
     "SharedOneUse",
     "Source",
     "SourceState",
+    "Speaking",
     "TokenVerifier",
     "TooManyUsed",
     "Troubled",

@@ -1,13 +1,13 @@
 """Where events come from: the ports of the way in."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from relayd.dialects.delivery import Delivery, Item
 
-__all__ = ["Ingest", "LogBreak", "Position", "Receipt", "Source", "SourceState", "Unavailable"]
+__all__ = ["Ingest", "LogBreak", "Position", "Receipt", "Source", "SourceState", "Speaking", "Unavailable"]
 
 
 class Position(Struct, frozen=True):
@@ -53,6 +53,8 @@ class SourceState(Struct, frozen=True):
     """A sentence about what is amiss and keeps no viewer from being served; empty if nothing is."""
     delivered_at: float | None = None
     """When something last came out of the log."""
+    delivered_over: Mapping[str, float] = {}
+    """When something last came over each further exchange; one over which nothing came is not in it."""
     canary_at: float | None = None
     """When a canary last came back, before that when the first was sent; None for a source without canaries."""
 
@@ -84,6 +86,16 @@ class Source(Protocol):
 
     async def newest(self) -> int | None:
         """Return the newest offset in the log, asked for anew, -1 while it is empty; None when nobody can say now."""
+        ...
+
+
+@runtime_checkable
+class Speaking(Protocol):
+    """Settings of a source that say which dialect is spoken where."""
+
+    @property
+    def spoken(self) -> Mapping[str, str]:
+        """Exchange → name of a dialect, one of `dialects.use`."""
         ...
 
 

@@ -211,9 +211,13 @@ class RabbitSource:
         return subscription
 
     def _flow(self, subscription: Subscription, *, skip: bool = False) -> None:
+        bound = frozenset(self._settings.bound)
+
         def accept(delivery: Delivery, tag: int) -> None:
             if not delivery.body:
                 self._canary.arrived(delivery)
+            if delivery.exchange in bound:
+                self._health.came_over(delivery.exchange, delivery.received_at)
             self._queue.append(delivery)
             self._valve.came(len(delivery.body))
             self._unsettled.append((subscription, tag))

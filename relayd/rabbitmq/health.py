@@ -23,6 +23,7 @@ class Health:
         self.stalled = False
         """The queue handed out nothing though it held more, and nothing came since."""
         self._delivered_at: float | None = None
+        self._delivered_over: dict[str, float] = {}
         self._caught_up = False
         self._end: int | None = None
         self._read: int | None = None
@@ -77,6 +78,10 @@ class Health:
         if self._end is not None and offset >= self._end:
             self._caught_up = True
 
+    def came_over(self, exchange: str, at: float) -> None:
+        """Something came over a further exchange at that Unix time."""
+        self._delivered_over[exchange] = at
+
     def broke(self) -> None:
         """The log is another one now, or has a hole."""
         self._read = self._head = None
@@ -111,6 +116,7 @@ class Health:
             head_offset=head,
             stalled=self.stalled,
             delivered_at=self._delivered_at,
+            delivered_over=dict(self._delivered_over),
         )
 
     def _reading(self, head: int | None) -> str:

@@ -1,12 +1,13 @@
 """The table `[sources.rabbitmq]`: which stream is the log, and how it is read."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-__all__ = ["RabbitSettings", "virtual_host"]
+__all__ = ["EVERYTHING", "Binding", "RabbitSettings", "virtual_host"]
 
 SECONDS = {"Y": 31_536_000, "M": 2_592_000, "D": 86_400, "h": 3_600, "m": 60, "s": 1}
 """What the broker's units of time stand for; it counts a month as 30 days."""
@@ -20,6 +21,8 @@ def interval(value: str) -> str:
         raise ValueError(f"{value!r} is no interval: write a number and one of Y M D h m s, as in 1h or 7D")
     return value
 
+
+EVERYTHING = "#"
 
 Interval = Annotated[str, AfterValidator(interval)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -35,6 +38,31 @@ def virtual_host(url: str) -> str:
     return unquote(urlsplit(url).path[1:]) or "/"
 
 
+class Binding(BaseModel):
+    """A further exchange, from which the broker puts messages into the stream, too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    exchange: Name
+    """Its name; several tables may name one, with different routing keys."""
+    type: Literal["topic", "fanout", "direct", "headers"] = "topic"
+    """What it must be; where there is none yet, `relayd rabbitmq setup` makes it so, durable."""
+    routing_key: Annotated[str, Field(max_length=255)] = "#"
+    """Which of its messages: `#` are all of a topic exchange; fanout and headers give all whatever it says."""
+    dialect: str = ""
+    """Dialect of what comes over it, one of `dialects.use`; empty: it is recognised like anything else."""
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> "Binding":
+        """Refuse a binding over which nothing would ever come."""
+        if self.type == "direct" and self.routing_key == EVERYTHING:
+            raise ValueError(
+                f"routing_key: exchange {self.exchange} is direct and compares it word for word, so # matches"
+                " nothing; write the key that is published with"
+            )
+        return self
+
+
 class RabbitSettings(BaseModel):
     """Which stream is the log, and how it is read."""
 
@@ -47,7 +75,9 @@ class RabbitSettings(BaseModel):
     queue: Name = "relayd.events"
     """Stream queue that all relays read."""
     create: bool = False
-    """Declare exchange, queue and binding at the first connection; otherwise a missing queue is only reported."""
+    """Declare exchange, queue and bindings at the first connection; otherwise a missing queue is only reported."""
+    bindings: tuple[Binding, ...] = ()
+    """Further exchanges whose messages come into the same stream, each with its own dialect."""
 
     prefetch: Annotated[int, Field(ge=1, le=65_535)] = 2_000
     """Messages that may be on their way and unacknowledged."""
@@ -110,7 +140,21 @@ class RabbitSettings(BaseModel):
             raise ValueError(
                 "segment_bytes: is over max_length_bytes; whole segments are dropped, so choose a part of it"
             )
+        self._check_bindings()
         return self
+
+    def _check_bindings(self) -> None:
+        """Refuse bindings that contradict each other; raises ValueError."""
+        known: dict[str, Binding] = {}
+        for binding in self.bindings:
+            name = binding.exchange
+            if name == self.exchange:
+                raise ValueError(f"bindings: {name} is `exchange` already, which is bound whole; leave it out")
+            first = known.setdefault(name, binding)
+            for what in ("type", "dialect"):
+                one, other = getattr(first, what), getattr(binding, what)
+                if one != other:
+                    raise ValueError(f"bindings: {name} has {what} {one!r} and {other!r}; an exchange has one")
 
     def at(self, url: str) -> "RabbitSettings":
         """Return these settings for another broker."""
@@ -120,6 +164,16 @@ class RabbitSettings(BaseModel):
     def vhost(self) -> str:
         """The virtual host named by the URL."""
         return virtual_host(self.url.get_secret_value())
+
+    @property
+    def bound(self) -> Mapping[str, Binding]:
+        """The further exchanges by name, each once."""
+        return {binding.exchange: binding for binding in self.bindings}
+
+    @property
+    def spoken(self) -> Mapping[str, str]:
+        """Exchange → the dialect that is spoken there, where one is named."""
+        return {binding.exchange: binding.dialect for binding in self.bindings if binding.dialect}
 
     @property
     def address(self) -> str:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from relayd.rabbitmq.connection import Lost, close, connect, telling_lost
 from relayd.rabbitmq.settings import RabbitSettings
 from relayd.rabbitmq.subscription import edge
-from relayd.rabbitmq.topology import SETTING_OF, TopologyError, look
+from relayd.rabbitmq.topology import SETTING_OF, TopologyError, amiss, look
 
 __all__ = ["Difference", "Refused", "Survey", "differences", "product", "stream_end", "survey"]
 
@@ -48,6 +48,8 @@ class Survey(Struct, frozen=True, kw_only=True):
     product: str
     absent: dict[str, str]
     """What can't be used of `exchange` and `queue` → a sentence with the mend behind its last `; `."""
+    bound: dict[str, str]
+    """Each further exchange → what is wrong with it, with the mend behind the last `; `; empty if it is well."""
     differences: tuple[Difference, ...] | None
     """None where the user may not see the arguments, or there is no queue."""
     end: int | None
@@ -66,8 +68,11 @@ async def survey(settings: RabbitSettings) -> Survey:
                 await look(connection, kind, name, settings.vhost)
             except TopologyError as error:
                 absent[kind] = str(error)
+        bound = {name: await amiss(connection, one, settings.vhost) for name, one in settings.bound.items()}
         if "queue" in absent:
-            return Survey(product=product(connection), absent=absent, differences=None, end=None, trouble="")
+            return Survey(
+                product=product(connection), absent=absent, bound=bound, differences=None, end=None, trouble=""
+            )
         try:
             found: tuple[Difference, ...] | None = tuple(await differences(connection, settings))
         except Refused:
@@ -77,7 +82,9 @@ async def survey(settings: RabbitSettings) -> Survey:
             end = await stream_end(connection, settings)
         except Lost as error:
             trouble = str(error)
-        return Survey(product=product(connection), absent=absent, differences=found, end=end, trouble=trouble)
+        return Survey(
+            product=product(connection), absent=absent, bound=bound, differences=found, end=end, trouble=trouble
+        )
     finally:
         await close(connection)
 

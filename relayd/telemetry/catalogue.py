@@ -62,6 +62,7 @@ __all__ = [
     "LAST_DELIVERY",
     "LIMITS_MET",
     "MEMORY_SHORT",
+    "OVER_EXCHANGE",
     "PROJECTS",
     "PURGED",
     "READY",
@@ -150,6 +151,11 @@ STREAM_LAG = _pulled(
 CONSUMER_UP = _pulled("relayd_consumer_up", "1 while the source is subscribed to and gives what it has, else 0.")
 LAST_DELIVERY = _pulled(
     "relayd_stream_last_delivery_timestamp_seconds", "When a body last came out of the log, canaries included."
+)
+OVER_EXCHANGE = _pulled(
+    "relayd_exchange_last_delivery_timestamp_seconds",
+    "When a body last came over an exchange of `sources.rabbitmq.bindings`; absent until one does.",
+    "exchange",
 )
 RECONNECTS = _counter(
     "relayd_reconnects_total", "Times that reading the source ended and was begun anew, by cause.", "cause", DETACHMENTS

@@ -12,7 +12,7 @@ from tests.harness.inside import InsideRelay, inside
 from tests.harness.raw import upgraded
 from tests.harness.viewer import log, watch
 
-NEW = ("relayd_consumer_up", "relayd_stream_last_delivery", "relayd_canary_last_success")
+NEW = ("relayd_consumer_up", "relayd_stream_last_delivery", "relayd_exchange_last", "relayd_canary_last_success")
 
 
 def figures(relay: InsideRelay) -> dict[str, float]:
@@ -96,10 +96,11 @@ async def test_a_consumer_is_up_when_it_gets_what_there_is(tmp_path: Path) -> No
             return {name: value for name, value in read(metrics).items() if name.startswith(NEW)}
 
         assert {"relayd_consumer_up": 1} == found()
-        source.be(stalled=True, delivered_at=5.0, canary_at=7.0)
+        source.be(stalled=True, delivered_at=5.0, delivered_over={"celeryev": 4.0}, canary_at=7.0)
         assert {
             "relayd_consumer_up": 0,
             "relayd_stream_last_delivery_timestamp_seconds": 5,
+            'relayd_exchange_last_delivery_timestamp_seconds{exchange="celeryev"}': 4,
             "relayd_canary_last_success_timestamp_seconds": 7,
         } == found()
         source.be(stalled=False, connected=False)

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from relayd.app.clock import SystemClock
 from relayd.app.replay import REPLAY_OF, headers, into_rabbitmq, replay_into
 from relayd.config import load
+from relayd.dialects.detect import EXCHANGE_HEADER
 from relayd.plugins import settings_of
 from relayd.ports import Rejected
 from relayd.protocol.cursor import Place
@@ -37,8 +39,11 @@ EVENT = Rejected(
 
 
 def test_the_new_one_names_the_old_one() -> None:
-    """Its own headers stay; what the broker said of the delivery is no header of the new one."""
-    assert {"x-tenant": "red", REPLAY_OF: "c-1"} == headers(EVENT)
+    """Its own headers stay; of what the broker said only the exchange does, by which it is understood."""
+    assert {"x-tenant": "red", EXCHANGE_HEADER: "x", REPLAY_OF: "c-1"} == headers(EVENT)
+    again = replace(EVENT, headers={EXCHANGE_HEADER: "first", "exchange": "swarm.events"})
+    assert "first" == headers(again)[EXCHANGE_HEADER]
+    assert {REPLAY_OF: "c-1"} == headers(replace(EVENT, headers={}))
 
 
 async def test_an_embedded_log_takes_it_at_a_new_place(tmp_path: Path) -> None:

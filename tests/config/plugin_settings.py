@@ -13,6 +13,7 @@ class BrokerSettings(BaseModel):
 
     url: SecretStr = Field(default=SecretStr("amqp://localhost/"), description="Where it is.")
     prefetch: int = Field(default=10, ge=1, description="How many.")
+    spoken: dict[str, str] = Field(default={}, description="Exchange and dialect.")
 
 
 class NeedySettings(BaseModel):

@@ -121,3 +121,20 @@ def test_several_relays_and_their_tickets(loads: Loads, text: str, named: str) -
     said = ticket_warning(loads(text))
 
     assert named == said.partition(";")[0]
+
+
+def test_a_dialect_that_a_source_reads_is_in_use(problems: Problems, loads: Loads) -> None:
+    """Each that lacks is named, with the exchange; where either table is wrong in itself that is told alone."""
+    text = """
+[source]
+use = "rabbitmq"
+[sources.rabbitmq]
+spoken = { bus = "rules", celeryev = "celery", other = "klingon" }
+[dialects]
+"""
+    assert [
+        'dialects.use: lacks "rules", in which the source reads exchange bus; add it',
+        'dialects.use: lacks "klingon", in which the source reads exchange other; add it',
+    ] == problems(text)
+    loads(text.replace(', other = "klingon"', "").replace('"rules"', '"native"'))
+    assert ['dialects.use: must be a list, like ["a", "b"]'] == problems(text + "use = 'celery'")

@@ -2,8 +2,9 @@
 
 import pytest
 
+from relayd.dialects.celery import CeleryDialect
 from relayd.dialects.delivery import CANARY_HEADER, Claimant, Delivery, Item, JsonValue, Reason
-from relayd.dialects.detect import DIALECT_HEADER, MAX_BODY_BYTES, Detector
+from relayd.dialects.detect import DIALECT_HEADER, EXCHANGE_HEADER, MAX_BODY_BYTES, Detector
 
 
 class Parrot:
@@ -107,3 +108,38 @@ def test_a_canary_is_no_event_in_any_dialect(body: bytes, more: dict[str, JsonVa
     headers: dict[str, JsonValue] = {CANARY_HEADER: True, **more}
     delivery = Delivery(offset=1, body=body, received_at=1.0, message_id="c-1", headers=headers)
     assert [] == Detector([Parrot("native")]).feed(delivery)
+
+
+def over(detector: Detector, exchange: str, **headers: JsonValue) -> str:
+    """Return who read what came over an exchange."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    (item,) = detector.feed(Delivery(offset=1, body=b"c", received_at=1.0, exchange=exchange, headers=named))
+    return item.detail
+
+
+def test_an_exchange_speaks_its_dialect() -> None:
+    """It beats every guess, and the header beats it; other exchanges are guessed as ever."""
+    detector = Detector([Claiming("celery"), Parrot("rules"), Parrot("native")], spoken={"bus": "rules"})
+    assert "rules" == over(detector, "bus")
+    assert "native" == over(detector, "bus", x_relayd_dialect="native")
+    assert "celery" == over(detector, "swarm.events")
+
+
+def test_what_is_published_again_speaks_as_it_did_at_first() -> None:
+    """Over the exchange of all others; dialects see the first one, too."""
+    detector = Detector([Parrot("rules"), Parrot("native")], spoken={"bus": "rules"})
+    assert ["native", "rules"] == [
+        over(detector, "swarm.events"),
+        over(detector, "swarm.events", x_relayd_exchange="bus"),
+    ]
+    celery = Detector([CeleryDialect(), Parrot("native")])
+    (item,) = celery.feed(
+        Delivery(offset=1, body=b"{}", received_at=1.0, exchange="swarm.events", headers={EXCHANGE_HEADER: "celeryev"})
+    )
+    assert Reason.UNKNOWN_TYPE is item.reason
+
+
+def test_an_exchange_speaks_no_dialect_that_is_not_in_use() -> None:
+    """Or all that comes over it would be guessed, in silence."""
+    with pytest.raises(ValueError, match="dialects: 'rules', spoken over exchange bus, is not in use"):
+        Detector([Parrot("native")], spoken={"bus": "rules"})

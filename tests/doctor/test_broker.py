@@ -1,7 +1,7 @@
 import pytest
 from msgspec.structs import replace
 
-from relayd.doctor.broker import binding_of, broker_of, lag_of, standing_of
+from relayd.doctor.broker import binding_of, bound_of, broker_of, lag_of, standing_of
 from relayd.doctor.running import Running
 from relayd.ports import Position
 from relayd.rabbitmq.settings import RabbitSettings
@@ -11,7 +11,7 @@ from tests.doctor.patient import amiss, found
 from tests.harness.process import free_port
 
 SETTINGS = RabbitSettings()
-SOUND = Survey(product="RabbitMQ 3.10.8", absent={}, differences=(), end=5, trouble="")
+SOUND = Survey(product="RabbitMQ 3.10.8", absent={}, bound={}, differences=(), end=5, trouble="")
 
 
 def running(*, notes: dict[str, str] | None = None, back: int = 1, ago: float = 1.0) -> Running:
@@ -86,3 +86,27 @@ async def test_a_broker_that_is_away_is_one_line() -> None:
     findings = list(await broker_of(settings, Running(url="u"), None))
     assert [f"RabbitMQ at {settings.address}"] == [one.looked_at for one in findings]
     assert "bad" == findings[0].mark
+
+
+BOUND = RabbitSettings.model_validate({"bindings": [{"exchange": "celeryev"}, {"exchange": "bus"}]})
+
+
+def test_a_further_exchange_that_is_not_as_it_should_be_is_named() -> None:
+    """With the mend."""
+    bound = {"celeryev": "", "bus": "there is no exchange bus; make it"}
+    findings = list(standing_of(BOUND, replace(SOUND, bound=bound)))
+    assert {"exchange bus": "bad"} == amiss(findings)
+    assert "make it" == found(findings, "exchange bus").mend
+    assert "ok" == found(findings, "exchange celeryev").mark
+
+
+def test_what_came_over_a_further_exchange_is_told() -> None:
+    """Where nothing came nobody says that it is well, for no canary flies there."""
+    relay = running()
+    assert relay.scrape is not None
+    values = {**relay.scrape.values, "relayd_exchange_last_delivery_timestamp_seconds": {"celeryev": 997.0}}
+    relay = replace(relay, scrape=Scrape(0.0, values, {}))
+    assert [("ok", "something came over it 3 s ago"), ("skip", "nothing has come over it")] == [
+        (one.mark, one.found.partition(" since")[0]) for one in bound_of(BOUND, relay, now=1_000.0)
+    ]
+    assert ["skip", "skip"] == [one.mark for one in bound_of(BOUND, Running(url="u", trouble="away"), now=1_000.0)]

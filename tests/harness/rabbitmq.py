@@ -52,12 +52,14 @@ ALARMS = {
 }
 """How an alarm is raised, and how the broker's own value is set again."""
 
-GRANT_READING = """\
-case rabbit_auth_backend_internal:exists(<<"reader">>) of
+GRANT_SOME = """\
+case rabbit_auth_backend_internal:exists(<<"{user}">>) of
   true -> ok;
-  false -> rabbit_auth_backend_internal:add_user(<<"reader">>, <<"reader">>, <<"tests">>)
+  false -> rabbit_auth_backend_internal:add_user(<<"{user}">>, <<"{user}">>, <<"tests">>)
 end,
-rabbit_auth_backend_internal:set_permissions(<<"reader">>, <<"{name}">>, <<>>, <<>>, <<".*">>, <<"tests">>).
+rabbit_auth_backend_internal:set_permissions(
+  <<"{user}">>, <<"{vhost}">>, <<"{configure}">>, <<"{write}">>, <<".*">>, <<"tests">>
+).
 """
 
 
@@ -167,8 +169,12 @@ class PrivateRabbit(Whole):
 
     def reader(self, vhost: str) -> str:
         """Make a user who may read in a virtual host and not write, and return its AMQP URL there."""
-        self.ctl("eval", GRANT_READING.format(name=vhost))
-        return f"{self.url.replace('guest:guest', 'reader:reader')}{quote(vhost, safe='')}"
+        return self.user("reader", vhost)
+
+    def user(self, name: str, vhost: str, *, configure: str = "", write: str = "") -> str:
+        """Make a user who may read all of a virtual host and do what these patterns say; return its AMQP URL there."""
+        self.ctl("eval", GRANT_SOME.format(user=name, vhost=vhost, configure=configure, write=write))
+        return f"{self.url.replace('guest:guest', f'{name}:{name}')}{quote(vhost, safe='')}"
 
     async def start_async(self) -> None:
         """Start it while the event loop goes on."""

@@ -168,3 +168,15 @@ def test_the_last_delivery_is_remembered(health: Health) -> None:
     health.handed_on(7, NOW)
     health.lost(Lost("gone"))
     assert NOW == health.state().delivered_at
+
+
+def test_what_came_over_a_further_exchange_is_remembered(health: Health) -> None:
+    """What was told before stays what it was."""
+    health.came_over("celeryev", NOW)
+    before = health.state()
+    health.came_over("celeryev", NOW + 1)
+    health.came_over("bus", NOW + 2)
+    assert [{"celeryev": NOW}, {"celeryev": NOW + 1, "bus": NOW + 2}] == [
+        before.delivered_over,
+        health.state().delivered_over,
+    ]

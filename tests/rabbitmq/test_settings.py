@@ -29,6 +29,18 @@ def test_the_defaults_are_valid() -> None:
         ({"segment_bytes": 2_000_000, "max_length_bytes": 1_000_000}, "segment_bytes: is over max_length_bytes"),
         ({"prefetch": 0}, "greater than or equal to 1"),
         ({"quue": "x"}, "Extra inputs"),
+        ({"bindings": [{"exchange": "swarm.events"}]}, "bindings: swarm.events is `exchange` already"),
+        ({"bindings": [{"exchange": "x", "type": "direct"}]}, "compares it word for word, so # matches nothing"),
+        (
+            {"bindings": [{"exchange": "x", "dialect": "celery"}, {"exchange": "x", "routing_key": "a"}]},
+            "bindings: x has dialect 'celery' and ''",
+        ),
+        (
+            {"bindings": [{"exchange": "x"}, {"exchange": "x", "type": "fanout"}]},
+            "bindings: x has type 'topic' and 'fanout'",
+        ),
+        ({"bindings": [{"exchange": ""}]}, "at least 1 character"),
+        ({"bindings": [{"exchange": "x", "type": "x-random"}]}, "Input should be 'topic', 'fanout', 'direct' or"),
     ],
 )
 def test_what_the_broker_would_choke_on_is_refused(table: dict[str, object], sentence: str) -> None:
@@ -56,3 +68,18 @@ def test_the_virtual_host_is_read_as_the_broker_reads_it(url: str, vhost: str) -
 def test_another_broker_takes_the_same_settings() -> None:
     """The command line may be pointed elsewhere."""
     assert "other:1" == RabbitSettings().at("amqp://other:1/").address
+
+
+def test_a_further_exchange_has_one_dialect_and_any_number_of_keys() -> None:
+    """One that names no dialect has none of its own."""
+    settings = RabbitSettings.model_validate(
+        {
+            "bindings": [
+                {"exchange": "celeryev", "routing_key": "task.#", "dialect": "celery"},
+                {"exchange": "celeryev", "routing_key": "worker.#", "dialect": "celery"},
+                {"exchange": "bus"},
+            ]
+        }
+    )
+    assert {"celeryev": "celery"} == settings.spoken
+    assert ["celeryev", "bus"] == list(settings.bound)

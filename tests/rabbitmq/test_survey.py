@@ -7,7 +7,7 @@ from aiormq.abc import AbstractConnection
 from relayd.rabbitmq.connection import Missing, close, connect
 from relayd.rabbitmq.publish import Publisher
 from relayd.rabbitmq.settings import RabbitSettings
-from relayd.rabbitmq.survey import Difference, Refused, differences, product, stream_end
+from relayd.rabbitmq.survey import Difference, Refused, differences, product, stream_end, survey
 from relayd.rabbitmq.topology import TopologyError, look, setup
 from tests.harness.rabbitmq import PrivateRabbit
 
@@ -103,3 +103,14 @@ async def test_a_broker_introduces_itself(connection: AbstractConnection) -> Non
     """By name and version."""
     assert product(connection).startswith("RabbitMQ 3.")
     assert isinstance(connection, aiormq.Connection)
+
+
+async def test_further_exchanges_are_looked_at(connection: AbstractConnection, settings: RabbitSettings) -> None:
+    """Each one: there, missing, or of another type."""
+    await (await connection.channel()).exchange_declare("there", exchange_type="topic", durable=True)
+    bindings = [{"exchange": "there"}, {"exchange": "missing"}, {"exchange": "amq.direct", "type": "fanout"}]
+    bound = RabbitSettings.model_validate({"url": settings.url.get_secret_value(), "bindings": bindings})
+    found = await survey(bound)
+    assert ["", "there is no exchange missing", "exchange amq.direct is not of type fanout"] == [
+        sentence.partition(" in vhost")[0].partition(" (the broker")[0] for sentence in found.bound.values()
+    ]
