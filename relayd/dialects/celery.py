@@ -2,13 +2,17 @@
 Celery's own events: a root task is a project, the tasks below it are its stages (events of Celery 5).
 
 A worker tells name and root of a task once, when it is sent or received; what follows knows only its uuid.  So they are
-remembered, the longest unused forgotten first.  An event whose task was never seen here can't be said to belong to any
-project, and is rejected with the mend.
+remembered (`canvas`).  An event whose task was never seen here can't be said to belong to any project, and is rejected
+with the mend.
+
+A root that ends last answers for all below it: it may have caught what failed.  Where tasks go on behind it, as in a
+chain or a group, the project ends with the last of them, and is complete if none has failed.  Who starts a task says so
+over another connection than who has ended: a task may show up behind the end of its project, which then begins again.
 
 Arguments, results and tracebacks are left out: they are texts of whatever objects there were, secrets among them.
 """
 
-from collections import OrderedDict
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from relayd.dialects.bodies import MAX_EVENTS, cut
+from relayd.dialects.canvas import Canvas, Family, Task, end
 from relayd.dialects.delivery import Delivery, Item, Reason
 from relayd.dialects.native import MAX_EVENT_BYTES
 from relayd.dialects.normalise import Misunderstood, normalise
@@ -26,22 +31,17 @@ __all__ = ["TASKS", "CeleryDialect"]
 
 EXCHANGE = "celeryev"
 TASKS = 100_000
-"""So many tasks are remembered; each takes some 300 bytes."""
+"""So many tasks are remembered; each takes some 300 bytes, a root some 500."""
 
 SILENT = frozenset({"worker-online", "worker-offline", "worker-heartbeat"})
 """They speak of a worker, which belongs to no project."""
 
+RETRY = re.compile(r"Retry\(Retry\(\.\.\.\), (.*), (?:None|[\d.]+|datetime\.datetime\(.*\))\)", re.DOTALL)
+"""How an exception is written that asks for another try: around the one that is meant."""
+
 JSON = msgspec.json.Decoder()
 
 Fields = dict[str, Any]
-
-
-class Task(Struct, frozen=True, gc=False):
-    """What later events of a task do not repeat."""
-
-    name: str
-    root: str
-    parent: str | None
 
 
 class Known(Struct, frozen=True):
@@ -50,6 +50,7 @@ class Known(Struct, frozen=True):
     event: Mapping[str, Any]
     uuid: str
     task: Task
+    family: Family
     again: bool
     """The task was introduced before: sent, and now received."""
 
@@ -64,7 +65,10 @@ class Known(Struct, frozen=True):
         return "" if value is None else str(value)
 
     def stage(self, status: str, message: str) -> Fields:
-        """Return a stage of the project."""
+        """Return a stage of the project; several tasks of one name are one, which is as far as all of them are."""
+        part = self.family.parts[self.task.name]
+        if part.total > 1:
+            status, message = part.status, part.message
         return {"type": "workflow_stage_update", "stage": self.task.name, "status": status, "message": message}
 
     def line(self, level: str, message: str) -> Fields:
@@ -75,25 +79,41 @@ class Known(Struct, frozen=True):
 def begun(known: Known) -> list[Fields]:
     """A task was sent or received."""
     if known.is_root:
-        return [{"type": "project_started", "name": known.task.name, "project_type": "celery"}]
-    return [known.stage("pending", "queued")]
+        return [project_started(known.task.name)]
+    family, again = known.family, []
+    if family.told:
+        family.told, again = False, [project_started(family.root)]
+    return [*again, known.stage("pending", "queued")]
+
+
+def project_started(name: str) -> Fields:
+    """Return the beginning of a project."""
+    return {"type": "project_started", "name": name, "project_type": "celery"}
 
 
 def running(known: Known) -> list[Fields]:
     """A worker has taken it."""
     if known.is_root:
         return [{"type": "project_progress", "progress": 0, "message": f"{known.task.name} runs"}]
+    known.family.parts[known.task.name].started = True
     return [known.stage("running", "running")]
 
 
 def succeeded(known: Known) -> list[Fields]:
     """It is done."""
     runtime = known.event.get("runtime")
+    ended(known)
     took = {"duration_seconds": runtime} if isinstance(runtime, int | float) else {}
+    family = known.family
     if known.is_root:
+        family.root = known.task.name
+    if known.is_root and family.open:
+        return [known.line("info", f"{known.task.name} succeeded, and {tasks(family.open)} below it go on")]
+    if known.is_root:
+        family.told, family.failed, family.failure = True, 0, ""
         return [{"type": "project_completed", "message": f"{known.task.name} succeeded", **took}]
     message = f"done in {runtime:.3g} s" if took else "done"
-    return [known.stage("completed", message)]
+    return [known.stage("completed", message), *after(known)]
 
 
 def failed(known: Known) -> list[Fields]:
@@ -101,12 +121,16 @@ def failed(known: Known) -> list[Fields]:
     error = f"{known.task.name}: {known.text('exception') or 'failed'}"
     if known.is_root:
         return [{"type": "project_error", "error": error}]
-    return [known.stage("failed", "failed"), known.line("error", error)]
+    ended(known, error)
+    return [known.stage("failed", "failed"), known.line("error", error), *after(known)]
 
 
 def retried(known: Known) -> list[Fields]:
     """It raised, and is tried again: no failure of the project."""
-    told = known.line("warning", f"{known.task.name} is tried again: {known.text('exception')}")
+    why = known.text("exception")
+    if match := RETRY.fullmatch(why):
+        why = match[1]
+    told = known.line("warning", f"{known.task.name} is tried again: {why}")
     return [told] if known.is_root else [known.stage("pending", "retrying"), told]
 
 
@@ -117,7 +141,10 @@ def rejected(known: Known) -> list[Fields]:
         return [{"type": "project_error", "error": f"{known.task.name} was rejected", "code": "rejected"}]
     if known.is_root:
         return [known.line("warning", f"{known.task.name} was rejected and queued again")]
-    return [known.stage("pending" if requeued else "failed", "queued again" if requeued else "rejected")]
+    if requeued:
+        return [known.stage("pending", "queued again")]
+    ended(known, f"{known.task.name} was rejected")
+    return [known.stage("failed", "rejected"), *after(known)]
 
 
 def cancelled(known: Known) -> list[Fields]:
@@ -125,7 +152,31 @@ def cancelled(known: Known) -> list[Fields]:
     why = "expired" if known.event.get("expired") is True else "was cancelled"
     if known.is_root:
         return [{"type": "project_error", "error": f"{known.task.name} {why}", "code": "cancelled"}]
-    return [known.stage("failed", why)]
+    ended(known, f"{known.task.name} {why}")
+    return [known.stage("failed", why), *after(known)]
+
+
+def ended(known: Known, failure: str = "") -> None:
+    """Take note that a task below a root has ended; of a root its family knows nothing."""
+    if not known.is_root:
+        end(known.task, known.family, failure)
+
+
+def after(known: Known) -> list[Fields]:
+    """Return how the project has ended, where the last task behind its root now has."""
+    family = known.family
+    if not family.root or family.told or family.open:
+        return []
+    family.told = True
+    if family.failed:
+        error = f"{family.failed} of {tasks(family.total)} below {family.root} failed: {family.failure}"
+        return [{"type": "project_error", "error": error}]
+    return [{"type": "project_completed", "message": f"{family.root} and {tasks(family.total)} below it succeeded"}]
+
+
+def tasks(count: int) -> str:
+    """Return a number of tasks in words."""
+    return f"{count} task" if count == 1 else f"{count} tasks"
 
 
 SAYS: dict[str, Callable[[Known], list[Fields]]] = {
@@ -150,8 +201,7 @@ class CeleryDialect:
 
     def __init__(self, settings: object = None, *, tasks: int = TASKS) -> None:  # noqa: ARG002  # see below
         """Remember so many tasks; there are no settings, the parameter is every dialect's."""
-        self._most = tasks
-        self._tasks: OrderedDict[str, Task] = OrderedDict()
+        self._canvas = Canvas(tasks)
 
     def claims(self, delivery: Delivery) -> bool:
         """Return whether it came over Celery's exchange."""
@@ -187,18 +237,16 @@ class CeleryDialect:
         if uuid is None:
             detail = f"uuid: {shown(event.get('uuid'))} can't name a project; Celery's own are texts of 36 characters"
             raise Misunderstood(Reason.BAD_PROJECT, detail)
-        again = uuid in self._tasks
+        again = True
         if event["type"] in INTRODUCE:
             root = read_project(event.get("root_id")) or uuid
-            self._tasks[uuid] = Task(read_name(event.get("name")) or "task", root, read_name(event.get("parent_id")))
-            while len(self._tasks) > self._most:
-                self._tasks.popitem(last=False)
-        task = self._tasks.get(uuid)
-        if task is None:
+            task = Task(read_name(event.get("name")) or "task", root, read_name(event.get("parent_id")))
+            again = not self._canvas.introduce(uuid, task)
+        found = self._canvas.find(uuid)
+        if found is None:
             mend = "let Celery send `task-sent` (task_send_sent_event) and keep its queue bound while relayd restarts"
             raise Misunderstood(Reason.BAD_PROJECT, f"uuid: of task {uuid} neither name nor root was seen here; {mend}")
-        self._tasks.move_to_end(uuid)
-        return Known(event, uuid, task, again)
+        return Known(event, uuid, *found, again)
 
 
 def read_event(raw: bytes) -> dict[str, Any]:

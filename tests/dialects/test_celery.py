@@ -139,8 +139,11 @@ def test_a_root_task_is_a_project() -> None:
         ),
         (
             event("task-succeeded", runtime=0.25),
-            [("project_completed", "shop.build succeeded")],
-            [("workflow_stage_update", "shop.test", "completed", "done in 0.25 s")],
+            [("workflow_log", "info", "shop.build succeeded, and 1 task below it go on")],
+            [
+                ("workflow_stage_update", "shop.test", "completed", "done in 0.25 s"),
+                ("project_completed", "shop.build and 1 task below it succeeded"),
+            ],
         ),
     ],
     ids=lambda value: value["type"] if isinstance(value, dict) else "",
@@ -246,3 +249,115 @@ def test_an_error_is_never_without_a_word() -> None:
     (error,) = said(introduced(), event("task-failed"))
     assert isinstance(error, ProjectError)
     assert "shop.build: failed" == error.error
+
+
+GROUP = ("a", "b", "c")
+
+
+def of_group(kind: str, *uuids: str, **fields: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # what a worker may say
+    """Return an event of each task of a group."""
+    return [event(kind, uuid, **fields) for uuid in uuids or GROUP]
+
+
+def with_group() -> CeleryDialect:
+    """Return a dialect whose root has started a group of three tasks of one name."""
+    dialect = CeleryDialect()
+    said(dialect, event("task-sent", name="build", root_id=ROOT))
+    said(dialect, *of_group("task-sent", name="check", root_id=ROOT, parent_id=ROOT))
+    return dialect
+
+
+def test_a_project_ends_with_the_last_task_behind_its_root() -> None:
+    """As in a group or a chain, whose root is done when it has started the others."""
+    dialect = with_group()
+    assert [("workflow_log", "info", "build succeeded, and 3 tasks below it go on")] == short(
+        said(dialect, event("task-succeeded"))
+    )
+    heard = short(said(dialect, *of_group("task-succeeded")))
+    assert [("project_completed", "build and 3 tasks below it succeeded")] == [
+        one for one in heard if one[0].startswith("project")
+    ]
+    assert ("project_completed", "build and 3 tasks below it succeeded") == heard[-1]
+    assert [("workflow_stage_update", "check", "completed", "3 of 3 done")] == short(
+        said(dialect, event("task-succeeded", "c"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (event("task-failed", "b", exception="OSError()"), "1 of 3 tasks below build failed: check: OSError()"),
+        (event("task-rejected", "b"), "1 of 3 tasks below build failed: check was rejected"),
+        (event("task-revoked", "b", expired=True), "1 of 3 tasks below build failed: check expired"),
+    ],
+    ids=["failed", "rejected", "expired"],
+)
+def test_who_fails_behind_the_root_fails_the_project(end: dict[str, Any], told: str) -> None:
+    """When the last one has ended, and whichever it is: nobody is left to catch it."""
+    for others in (["a", "c", "b"], ["b", "c", "a"]):
+        dialect = with_group()
+        said(dialect, event("task-succeeded"))
+        heard = said(dialect, *[end if uuid == "b" else event("task-succeeded", uuid) for uuid in others])
+        assert ("project_error", told) == short(heard)[-1]
+        assert 1 == sum(isinstance(message, ProjectError | ProjectCompleted) for message in heard)
+
+
+def test_a_root_that_ends_last_answers_for_all() -> None:
+    """It may have caught what failed."""
+    dialect = with_group()
+    said(dialect, *of_group("task-succeeded", "a", "b"), event("task-failed", "c"))
+    assert [("project_completed", "build succeeded")] == short(said(dialect, event("task-succeeded")))
+
+
+def test_tasks_of_one_name_are_one_stage() -> None:
+    """It is as far as all of them are: one that is done does not end it, and one that failed is not forgotten."""
+    dialect = with_group()
+    course = [
+        event("task-received", "a", name="check"),
+        *of_group("task-started", "a"),
+        *of_group("task-succeeded", "a"),
+    ]
+    course += [*of_group("task-failed", "b"), *of_group("task-retried", "c"), *of_group("task-succeeded", "c")]
+    stages = [one[2:] for one in short(said(dialect, *course)) if one[0] == "workflow_stage_update"]
+    assert [
+        ("running", "0 of 3 done"),
+        ("running", "1 of 3 done"),
+        ("running", "1 of 3 done, 1 failed"),
+        ("running", "1 of 3 done, 1 failed"),
+        ("failed", "2 of 3 done, 1 failed"),
+    ] == stages
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("Retry(Retry(...), ConnectionError('busy'), 0)", "ConnectionError('busy')"),
+        ("Retry(Retry(...), OSError(2, 'a, b'), 1.5)", "OSError(2, 'a, b')"),
+        ("Retry(Retry(...), OSError(), datetime.datetime(2026, 1, 1, 0, 0))", "OSError()"),
+        ("Retry('later', None, 0)", "Retry('later', None, 0)"),
+    ],
+)
+def test_the_reason_of_another_try_is_the_exception_that_is_meant(written: str, why: str) -> None:
+    """As Celery 5.7 writes it; what is written otherwise stays as it is."""
+    (warning,) = said(introduced(), event("task-retried", exception=written))
+    assert ("workflow_log", "warning", f"shop.build is tried again: {why}") == short([warning])[0]
+
+
+def test_a_task_that_shows_up_behind_the_end_of_its_project_begins_it_again() -> None:
+    """Its sender and its worker speak over two connections, and the broker takes them as they come."""
+    dialect = CeleryDialect()
+    said(dialect, event("task-sent", name="build", root_id=ROOT))
+    assert [("project_completed", "build succeeded")] == short(said(dialect, event("task-succeeded")))
+    assert [
+        ("project_started", "build"),
+        ("workflow_stage_update", "check", "pending", "queued"),
+        ("workflow_stage_update", "check", "pending", "0 of 2 done"),
+    ] == short(said(dialect, *of_group("task-sent", "a", "b", name="check", root_id=ROOT, parent_id=ROOT)))
+    assert [("workflow_stage_update", "check", "running", "1 of 2 done")] == short(
+        said(dialect, event("task-succeeded", "a"))
+    )
+    heard = short(said(dialect, event("task-failed", "b", exception="OSError()")))
+    assert ("project_error", "1 of 2 tasks below build failed: check: OSError()") == heard[-1]
+    assert [("project_started", "build")] == short(
+        said(dialect, event("task-sent", "c", name="mend", root_id=ROOT, parent_id=ROOT))
+    )[:1]
