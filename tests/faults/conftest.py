@@ -9,6 +9,7 @@ printed; `make faults FAULTS="--seed 42"` runs that course again, `--minutes` an
 | `test_course` | everything, in random order and at once, under load (`scene`, `strikes`, `course`) |
 | `test_broker` | RabbitMQ restarts, is killed, closes a channel, refuses a declaration |
 | `test_no_broker_yet` | there is none when the relay starts |
+| `test_workers` | the broker is killed under what `relayd.worker` publishes |
 | `test_silence` | nothing comes: half-open connections, a consumer forgotten, alarms, a binding that is gone |
 | `test_log` | the stream is deleted and made anew; retention passes a relay that was away |
 | `test_what_comes_in` | poison, enormous messages, repeats, producers out of order |
