@@ -10,6 +10,7 @@ from benchmarks.rows.latency import latency
 from benchmarks.rows.memory import memory
 from benchmarks.rows.peers import peers
 from benchmarks.rows.projects import projects
+from benchmarks.rows.publish import publish
 from benchmarks.rows.replicas import replicas
 from benchmarks.rows.row import Run
 from benchmarks.rows.shape import shape
@@ -28,6 +29,7 @@ ROWS: dict[str, Run] = {
     "capacity": capacity,
     "latency": latency,
     "ingest": ingest,
+    "publish": publish,
     "projects": projects,
     "memory": memory,
     "storm": storm,
