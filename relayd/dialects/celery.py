@@ -108,7 +108,7 @@ def succeeded(known: Known) -> list[Fields]:
     if known.is_root:
         family.root = known.task.name
     if known.is_root and family.open:
-        return [known.line("info", f"{known.task.name} succeeded, and {tasks(family.open)} below it go on")]
+        return [known.line("info", f"{known.task.name} succeeded; still open below it: {tasks(family.open)}")]
     if known.is_root:
         family.told, family.failed, family.failure = True, 0, ""
         return [{"type": "project_completed", "message": f"{known.task.name} succeeded", **took}]
@@ -171,7 +171,7 @@ def after(known: Known) -> list[Fields]:
     if family.failed:
         error = f"{family.failed} of {tasks(family.total)} below {family.root} failed: {family.failure}"
         return [{"type": "project_error", "error": error}]
-    return [{"type": "project_completed", "message": f"{family.root} and {tasks(family.total)} below it succeeded"}]
+    return [{"type": "project_completed", "message": f"{family.root} and {tasks(family.total)} below it are done"}]
 
 
 def tasks(count: int) -> str:

@@ -139,10 +139,10 @@ def test_a_root_task_is_a_project() -> None:
         ),
         (
             event("task-succeeded", runtime=0.25),
-            [("workflow_log", "info", "shop.build succeeded, and 1 task below it go on")],
+            [("workflow_log", "info", "shop.build succeeded; still open below it: 1 task")],
             [
                 ("workflow_stage_update", "shop.test", "completed", "done in 0.25 s"),
-                ("project_completed", "shop.build and 1 task below it succeeded"),
+                ("project_completed", "shop.build and 1 task below it are done"),
             ],
         ),
     ],
@@ -270,14 +270,14 @@ def with_group() -> CeleryDialect:
 def test_a_project_ends_with_the_last_task_behind_its_root() -> None:
     """As in a group or a chain, whose root is done when it has started the others."""
     dialect = with_group()
-    assert [("workflow_log", "info", "build succeeded, and 3 tasks below it go on")] == short(
+    assert [("workflow_log", "info", "build succeeded; still open below it: 3 tasks")] == short(
         said(dialect, event("task-succeeded"))
     )
     heard = short(said(dialect, *of_group("task-succeeded")))
-    assert [("project_completed", "build and 3 tasks below it succeeded")] == [
+    assert [("project_completed", "build and 3 tasks below it are done")] == [
         one for one in heard if one[0].startswith("project")
     ]
-    assert ("project_completed", "build and 3 tasks below it succeeded") == heard[-1]
+    assert ("project_completed", "build and 3 tasks below it are done") == heard[-1]
     assert [("workflow_stage_update", "check", "completed", "3 of 3 done")] == short(
         said(dialect, event("task-succeeded", "c"))
     )
@@ -307,6 +307,13 @@ def test_a_root_that_ends_last_answers_for_all() -> None:
     dialect = with_group()
     said(dialect, *of_group("task-succeeded", "a", "b"), event("task-failed", "c"))
     assert [("project_completed", "build succeeded")] == short(said(dialect, event("task-succeeded")))
+    # What it answered for is not held against one that shows up later.
+    said(dialect, event("task-sent", "d", name="deploy", root_id=ROOT, parent_id=ROOT))
+    heard = short(said(dialect, event("task-succeeded", "d")))
+    assert ("project_completed", "build and 4 tasks below it are done") == heard[-1]
+    said(dialect, event("task-sent", "e", name="announce", root_id=ROOT, parent_id=ROOT))
+    heard = short(said(dialect, event("task-failed", "e", exception="OSError()")))
+    assert ("project_error", "1 of 5 tasks below build failed: announce: OSError()") == heard[-1]
 
 
 def test_tasks_of_one_name_are_one_stage() -> None:
