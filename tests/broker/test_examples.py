@@ -54,7 +54,10 @@ async def until_the_end(viewer: Viewer, *, stage: str) -> list[dict[str, Any]]:
     """Return the messages up to a project's end whose last stage says this, without what the relay says of itself."""
     heard: list[dict[str, Any]] = []
     while True:
-        message = await viewer.message()
+        try:
+            message = await viewer.message()
+        except TimeoutError:
+            raise AssertionError(f"no end came behind {short(heard, 'status', 'message', 'error')}") from None
         if "id" in message:
             heard.append(message)
         if message["type"] in {"project_completed", "project_error"}:
@@ -116,7 +119,8 @@ async def test_a_shop_that_celery_builds(
         await asyncio.to_thread(client.send_task, "celery_shop.build", [parts], task_id=project_id)
         heard = await until_the_end(viewer, stage=ends[0][2])
     told = short(heard, "status", "message")
-    assert ("project_started", "project_progress") == (told[0][0], next(one for one in told if "progress" in one[0])[0])
+    # Who sends a task and who has it speak over connections of their own: which comes first is the broker's affair.
+    assert {"project_started", "project_progress"} < {kind for kind, *_ in told}
     assert ("workflow_log", "celery_shop.check is tried again: ConnectionError('the model is busy')") in told
     assert ends == [told[-2], told[-1][:1]]
     assert {"celery_shop.check"} == {message["stage"] for message in heard if "stage" in message}
