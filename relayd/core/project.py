@@ -6,8 +6,9 @@ from typing import Any, Generic
 from relayd.core.access import ProjectFacts
 from relayd.core.burn import Burn
 from relayd.core.channel import Channel, Member
+from relayd.core.evidence import work_in
 from relayd.core.floor import BELOW_ALL
-from relayd.core.snapshot import Agent, Failure, Snapshot
+from relayd.core.snapshot import MAX_TASK, Agent, Failure, Snapshot
 from relayd.core.timeline import Entry, Timeline
 from relayd.core.usage import spend
 from relayd.protocol import codec
@@ -26,27 +27,42 @@ from relayd.protocol.messages import (
 )
 from relayd.protocol.usage import MAX_USAGE
 
-__all__ = ["MAX_TASK", "MAX_TEXT", "Project", "fold"]
+__all__ = ["MAX_TEXT", "Project", "fold"]
 
 MAX_AGENTS = 1_000
 MAX_STAGES = 100
 MAX_ERRORS = 10
 MAX_USAGE_KEYS = 32
 MAX_TEXT = 2_000
-MAX_TASK = 500
-"""Texts are cut to so many characters: a thousand agents' tasks must not make a snapshot of megabytes."""
+"""Texts are cut to so many characters: a thousand agents' cards must not make a snapshot of megabytes."""
 URLS = ("url", "completion_url", "deployment_url")
 
 
 def fold(state: Snapshot, message: Message, received_at: float) -> None:
     """Bring the state up to a message; idle times use the relay's clock, durations the producer's."""
     name, follow = FOLDS[type(message)]
-    follow(state, message, received_at)
+    if message.agent is None:
+        follow(state, message, received_at)
+    else:
+        before = state.agents.get(message.agent)
+        evidence = work_in(message, before, state)
+        follow(state, message, received_at)
+        card = state.agents.get(message.agent)
+        if card is not None:
+            credit(card, evidence, received_at, before=before or card)
     state.counts[name] = state.counts.get(name, 0) + 1
     state.updated_at = received_at
     if message.usage:
         add_usage(state, message.usage)
         spend(state.spent, message.agent, message.usage)
+
+
+def credit(card: Agent, evidence: str | None, received_at: float, *, before: Agent) -> None:
+    """Note evidence of an agent's work on its card; without any, what was known before stands."""
+    if evidence is not None:
+        card.worked_at, card.evidence = received_at, evidence
+    else:
+        card.worked_at, card.evidence = before.worked_at or before.last_seen, before.evidence
 
 
 def add_usage(state: Snapshot, usage: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The latest state of a project, as viewers get it before the tail (docs/protocol.md section 5)."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -7,15 +8,20 @@ from msgspec import Struct, field
 
 from relayd.core.usage import Book
 from relayd.protocol.messages import (
+    Activity,
     AgentStatusUpdate,
     Budget,
     Message,
     ProjectProgress,
     ProjectStarted,
+    Seeming,
     WorkflowStageUpdate,
 )
 
-__all__ = ["Agent", "Failure", "Snapshot", "read", "spoken"]
+__all__ = ["MAX_TASK", "Agent", "Failure", "Snapshot", "read", "spoken"]
+
+MAX_TASK = 500
+"""A task is cut to so many characters."""
 
 ProjectStatus = Literal["initializing", "in_progress", "completed", "failed", "paused"]
 
@@ -28,7 +34,11 @@ class Agent(Struct, omit_defaults=True):
     last_seen: float
     """Relay's clock, Unix seconds."""
     task: str | None = None
-    activity: Literal["thinking", "using_tool", "waiting_for_human", "waiting"] | None = None
+    activity: Activity | Seeming | None = None
+    worked_at: float = 0
+    """When there was evidence of work last, by the relay's clock; 0 in what an older journal kept."""
+    evidence: str | None = None
+    """What that was, in the words of core/evidence."""
 
 
 class Failure(Struct, omit_defaults=True):
@@ -90,15 +100,16 @@ def read(data: bytes) -> Snapshot:
     return DECODER.decode(data)
 
 
-def spoken(snapshot: Snapshot, now: float) -> list[Message]:
+def spoken(snapshot: Snapshot, now: float, activities: Mapping[str, Seeming] | None = None) -> list[Message]:
     """
     Return the snapshot in the words of a legacy front end, which knows no snapshot.
 
-    Started, progress, agents, stage; all `synthetic` and without `id`, for they stand nowhere in the log.
+    Started, progress, agents, stage; all `synthetic` and without `id`, for they stand nowhere in the log.  `activities`
+    is what the relay knows better by now than the agents of these names said.
     """
     if not snapshot.counts:
         return []
-    project_id = snapshot.project_id
+    project_id, derived = snapshot.project_id, activities or {}
     started = ProjectStarted(
         project_id=project_id,
         timestamp=snapshot.started_at or now,
@@ -121,7 +132,7 @@ def spoken(snapshot: Snapshot, now: float) -> list[Message]:
             status=agent.status,
             progress=agent.progress,
             task=agent.task,
-            activity=agent.activity,
+            activity=derived.get(name, agent.activity),
             synthetic=True,
         )
         for name, agent in snapshot.agents.items()

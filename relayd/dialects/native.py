@@ -16,7 +16,7 @@ from relayd.dialects.bodies import MAX_EVENTS, MAX_MARKS, cut
 from relayd.dialects.delivery import Delivery, Item, Reason
 from relayd.dialects.normalise import Misunderstood, normalise
 from relayd.dialects.values import is_flat, read_name, read_usage
-from relayd.protocol.messages import TYPES, Event, WorkflowLog
+from relayd.protocol.messages import DERIVED, TYPES, AgentStatusUpdate, Event, WorkflowLog
 
 __all__ = ["MAX_EVENT_BYTES", "NativeDialect"]
 
@@ -136,6 +136,9 @@ def adopt(event: Event) -> bool:
     event.synthetic = False
     if event.usage is not None and read_usage(event.usage) is not event.usage:
         return False
+    if isinstance(event, AgentStatusUpdate):
+        # What is derived by the clock nobody says of itself.
+        return event.activity not in DERIVED
     return not isinstance(event, WorkflowLog) or event.fields is None or is_flat(event.fields)
 
 

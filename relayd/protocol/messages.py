@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta, Struct
 
 __all__ = [
+    "DERIVED",
     "GREETING",
     "LEVELS",
     "MAX_LOG_MESSAGE",
     "MAX_NAME",
     "PROJECT_ID",
     "TYPES",
+    "Activity",
     "AgentStatusUpdate",
     "Budget",
     "ConnectionEstablished",
@@ -27,6 +29,7 @@ __all__ = [
     "ProjectId",
     "ProjectProgress",
     "ProjectStarted",
+    "Seeming",
     "WorkflowLog",
     "WorkflowStageUpdate",
 ]
@@ -56,6 +59,10 @@ Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 
 Status = Literal["idle", "working", "completed", "failed"]
 Activity = Literal["thinking", "using_tool", "waiting_for_human", "waiting"]
+Seeming = Literal["waiting_on_tool", "quiet", "maybe_stuck", "lost"]
+DERIVED: frozenset[str] = frozenset(get_args(Seeming))
+"""Activities that the relay alone says, by the clock, to viewers that read no liveness; no event has one."""
+
 StageStatus = Literal["pending", "running", "completed", "failed"]
 Level = Literal["info", "success", "warning", "error"]
 
@@ -141,7 +148,7 @@ class AgentStatusUpdate(Message, tag="agent_status_update"):
     status: Status
     progress: Progress
     task: str | None = None
-    activity: Activity | None = None
+    activity: Activity | Seeming | None = None
 
 
 class WorkflowStageUpdate(Message, tag="workflow_stage_update"):

@@ -11,7 +11,7 @@ from relayd.dialects.bodies import MAX_EVENTS
 from relayd.dialects.delivery import Delivery, Dialect, Item, Reason
 from relayd.dialects.native import MAX_EVENT_BYTES, STRICT, NativeDialect
 from relayd.protocol.codec import encode
-from relayd.protocol.messages import TYPES, Event, ProjectProgress, WorkflowLog
+from relayd.protocol.messages import DERIVED, TYPES, Event, ProjectProgress, WorkflowLog
 from tests.dialects.poison import GOOD, ONE_EVENT, SEVERAL
 from tests.protocol.strategies import events, quick
 
@@ -148,6 +148,24 @@ def test_nobody_speaks_for_the_relay(exact: bool) -> None:
     (item,) = feed(log(**forged, **({} if exact else {"extra": 1})))
     (message,) = item.messages
     assert (None, None, False, None) == (message.id, message.received_at, message.synthetic, message.dialect)
+
+
+@pytest.mark.parametrize("activity", sorted(DERIVED))
+def test_nobody_says_of_itself_what_the_clock_tells(activity: str) -> None:
+    """An agent that called itself lost would not be; both ways of reading refuse it with the words there are."""
+    event = {
+        "type": "agent_status_update",
+        "project_id": "shop",
+        "timestamp": 1,
+        "agent": "coder",
+        "status": "working",
+        "progress": 1,
+        "activity": activity,
+    }
+    for body in (json.dumps(event), json.dumps([event]), json.dumps({**event, "more": 1})):
+        (item,) = feed(body.encode())
+        assert Reason.BAD_FIELD is item.reason
+        assert "thinking, using_tool, waiting_for_human or waiting" in item.detail
 
 
 def test_what_a_log_says_beyond_the_contract_is_not_skipped() -> None:
