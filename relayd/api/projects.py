@@ -55,7 +55,8 @@ class ProjectsApi:
             raise bad(f"status: use one of {', '.join(STATUSES)}, not {status[:40]!r}")
         rows = [row for row in await self._visible(proof) if status in {None, row.status}]
         rows.sort(key=lambda row: row.updated_at, reverse=True)
-        page = [project_of(self._state(row)) for row in rows[skip : skip + limit]]
+        states = [self._state(row) for row in rows[skip : skip + limit]]
+        page = [project_of(state, *self._engine.vigil.find(state)) for state in states]
         return answer({"projects": page, "total": len(rows), "limit": limit, "skip": skip})
 
     async def shown(self, request: web.Request) -> web.Response:
@@ -63,7 +64,7 @@ class ProjectsApi:
         project = await self._known(request)
         told = self._engine.spending.shown(project, self._engine.clock)
         spent = {name: told[name] for name in ("usage_by", "spending", "budget") if name in told}
-        return answer(project_of(project.state) | spent)
+        return answer(project_of(project.state, *self._engine.vigil.find(project.state)) | spent)
 
     async def status(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/status`: its status."""
@@ -73,7 +74,8 @@ class ProjectsApi:
 
     async def agents(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/agents`: its agents."""
-        return answer(agents_of((await self._known(request)).state))
+        state = (await self._known(request)).state
+        return answer(agents_of(state, self._engine.vigil.judge(state)))
 
     async def logs(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/logs?limit&after&before&level&agent&q`: lines of log, the oldest first."""

@@ -1,14 +1,17 @@
 """The shapes in which the existing front end reads a project (docs/protocol.md section 4)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from relayd.core.lifecycle import Missing
+from relayd.core.liveness import Liveness
 from relayd.core.snapshot import Snapshot
 
 __all__ = ["agents_of", "project_of", "status_of"]
 
 
-def agents_of(state: Snapshot) -> list[dict[str, Any]]:
-    """Return `[{name, status, progress, current_task}]`."""
+def agents_of(state: Snapshot, judged: Mapping[str, Liveness]) -> list[dict[str, Any]]:
+    """Return `[{name, status, progress, current_task}]`, and how those seem to be that should be at work."""
     return [
         {
             "name": name,
@@ -17,13 +20,14 @@ def agents_of(state: Snapshot) -> list[dict[str, Any]]:
             "current_task": agent.task,
             "activity": agent.activity,
             "last_seen": agent.last_seen,
+            "liveness": judged[name].as_dict() if name in judged else None,
         }
         for name, agent in state.agents.items()
     ]
 
 
-def project_of(state: Snapshot) -> dict[str, Any]:
-    """Return `{id, name, status, progress, createdAt, completedAt, agents[]…}`."""
+def project_of(state: Snapshot, judged: Mapping[str, Liveness], lacking: Sequence[Missing]) -> dict[str, Any]:
+    """Return `{id, name, status, progress, createdAt, completedAt, agents[]…}`, and what its life lacks."""
     return {
         "id": state.project_id,
         "name": state.name or state.project_id,
@@ -36,7 +40,8 @@ def project_of(state: Snapshot) -> dict[str, Any]:
         "createdAt": state.started_at,
         "updatedAt": state.updated_at,
         "completedAt": state.completed_at,
-        "agents": agents_of(state),
+        "agents": agents_of(state, judged),
+        "lifecycle": [one.as_dict() for one in lacking],
         "urls": state.urls,
         "usage": state.usage,
         "cursor": state.cursor,

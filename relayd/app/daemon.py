@@ -147,6 +147,7 @@ class Daemon:
             "orders": rooms.orders.run,
             "keys": rooms.published.run,
             "recheck": Recheck(rooms.engine).run,
+            "vigil": rooms.engine.vigil.run,
             "loop_lag": rooms.loop_lag.run,
             "watchdog": lambda: self._notifier.keep_alive(lambda: rooms.loop_lag.lag() < STALLED_SECONDS),
         }

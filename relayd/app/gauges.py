@@ -45,5 +45,6 @@ def register(metrics: Metrics, engine: Engine, journal: Journaling) -> None:
         metrics.pull(catalogue.REDIS_UP.name, lambda: float(not presence.trouble))
     metrics.pull(catalogue.JOURNAL_ATTACHED.name, journal.attached)
     metrics.pull(catalogue.PROJECTS.name, statuses)
+    metrics.pull(catalogue.AGENTS.name, engine.vigil.counts)
     metrics.pull(catalogue.TIMELINE_BYTES.name, lambda: float(log.nbytes))
     metrics.pull(catalogue.TASKS.name, lambda: float(len(asyncio.all_tasks())))

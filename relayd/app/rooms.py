@@ -24,6 +24,7 @@ from relayd.app.settings import (
     sealer_of,
     source_of,
     terms_of,
+    thresholds_of,
     verifier_of,
     written_keys_of,
 )
@@ -45,6 +46,7 @@ from relayd.relay.spending import Spending
 from relayd.relay.subscription import WatchedLog
 from relayd.relay.tickets import Tickets
 from relayd.relay.turnstile import Turnstile
+from relayd.relay.vigil import Vigil
 from relayd.telemetry import catalogue, logs
 from relayd.telemetry.health import Health
 from relayd.telemetry.loop import LoopLag
@@ -118,8 +120,9 @@ async def furnish(config: Config, *, out_of_memory: Callable[[], None] | None = 
         limits=limits,
         turnstile=Turnstile(),
         copies=Copies(),
-        freshness=Freshness(source, log, clock),
+        freshness=(freshness := Freshness(source, log, clock)),
         spending=Spending(terms_of(config)),
+        vigil=Vigil(log, freshness, clock, thresholds_of(config)),
     )
     purging = Purging(engine, journal.keeper, book)
     await purging.begin(noted)
@@ -201,6 +204,7 @@ def apply(rooms: Rooms, config: Config) -> None:
     rooms.published.follow(publication)
     engine.verifier, engine.limits, engine.fanout.limits = verifier, limits, limits
     engine.spending.terms = terms_of(config)
+    engine.vigil.thresholds = thresholds_of(config)
     rooms.orders.longest = longest_of(config)
     rooms.intake.redactor = redactor_of(config)
     rooms.admission.tickets.sealer = sealer_of(config)

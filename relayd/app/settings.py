@@ -6,6 +6,7 @@ from typing import Any
 
 from relayd.app.descriptors import connections
 from relayd.config import Config
+from relayd.core.liveness import Thresholds
 from relayd.core.pacing import Pace
 from relayd.core.redaction import Redactor
 from relayd.core.revocations import Revocations
@@ -58,6 +59,7 @@ __all__ = [
     "sealer_of",
     "source_of",
     "terms_of",
+    "thresholds_of",
     "verifier_of",
     "written_keys_of",
 ]
@@ -104,6 +106,18 @@ def limits_of(config: Config) -> Limits:
         commit_seconds=journal.commit_ms / 1000,
         commit_bytes=journal.commit_kib * 1024,
         journal_patience_seconds=journal.patience_seconds,
+    )
+
+
+def thresholds_of(config: Config) -> Thresholds:
+    """Return what silence of agents means."""
+    liveness = config.liveness
+    return Thresholds(
+        quiet=liveness.quiet_seconds,
+        stuck=liveness.stuck_seconds,
+        tool=liveness.tool_seconds,
+        lost=liveness.lost_seconds,
+        end=liveness.end_seconds,
     )
 
 

@@ -7,12 +7,21 @@ from pydantic import BaseModel
 from relayd.config.choices import Dialects, Source
 from relayd.config.keys import Jwks
 from relayd.config.limits import Limits
+from relayd.config.liveness import Liveness
 from relayd.config.mistakes import Mistakes
 from relayd.config.settings import Admin, Auth, Config, Journal, Server
 from relayd.core.addresses import is_loopback
 from relayd.ports import Speaking
 
 __all__ = ["check", "check_spoken", "ticket_warning"]
+
+ORDERED = (
+    ("quiet_seconds", "stuck_seconds"),
+    ("stuck_seconds", "tool_seconds"),
+    ("stuck_seconds", "lost_seconds"),
+    ("lost_seconds", "end_seconds"),
+)
+"""Of silence: the shorter and the longer; an agent that is silent for longer must never seem to be better."""
 
 JOURNAL_IS_THE_LOG = {"embedded", "simulator"}
 """Sources that can't be read again: what they said is in the journal or nowhere."""
@@ -29,6 +38,9 @@ def check(tables: Mapping[str, BaseModel | None], mistakes: Mistakes) -> None:
     match tables:
         case {"server": Server() as server, "admin": Admin() as admin}:
             _check_listeners(server, admin, mistakes)
+    match tables:
+        case {"liveness": Liveness() as liveness}:
+            _check_liveness(liveness, mistakes)
     match tables:
         case {"limits": Limits() as limits} if limits.tail > limits.max_tail:
             mistakes.add(
@@ -95,6 +107,15 @@ def _check_jwks(jwks: Jwks, mistakes: Mistakes) -> None:
             f"must be above auth.jwks.refresh_seconds, which is {jwks.refresh_seconds:g}, "
             f"not {jwks.max_stale_seconds:g}: the keys would be given up before they are read again",
         )
+
+
+def _check_liveness(liveness: Liveness, mistakes: Mistakes) -> None:
+    for shorter, longer in ORDERED:
+        least, value = getattr(liveness, shorter), getattr(liveness, longer)
+        if value < least:
+            mistakes.add(
+                f"liveness.{longer}", f"must be at least liveness.{shorter}, which is {least:g}, not {value:g}"
+            )
 
 
 def _check_listeners(server: Server, admin: Admin, mistakes: Mistakes) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from relayd.config.choices import Dialects, Presence, Source, Transports
 from relayd.config.keys import Jwks, Key, Tickets
 from relayd.config.limits import Limits
+from relayd.config.liveness import Liveness
 from relayd.config.redaction import Redaction
 from relayd.config.table import Table
 from relayd.config.usage import Usage
@@ -248,6 +249,7 @@ class Config(Table):
     admin: Admin = Admin()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    liveness: Liveness = Liveness()
     memory: Memory = Memory()
     journal: Journal = Journal()
     source: Source = Source()

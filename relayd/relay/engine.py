@@ -15,6 +15,7 @@ from relayd.relay.past import Past
 from relayd.relay.spending import Spending
 from relayd.relay.subscription import Subscription, WatchedLog
 from relayd.relay.turnstile import Turnstile
+from relayd.relay.vigil import Vigil
 
 __all__ = ["Engine"]
 
@@ -35,6 +36,7 @@ class Engine(Struct, kw_only=True):
     turnstile: Turnstile
     copies: Copies
     freshness: Freshness
+    vigil: Vigil
     spending: Spending = field(default_factory=Spending)
     rounds: Rounds[Subscription] = field(default_factory=Rounds)
     """What is asked for again."""

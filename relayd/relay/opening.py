@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from relayd.core.channel import Passed
 from relayd.core.floor import BELOW_ALL, Verdict
-from relayd.core.snapshot import spoken
+from relayd.core.snapshot import Snapshot, spoken
 from relayd.core.timeline import Entry
 from relayd.protocol import cursor as cursors
 from relayd.protocol.cursor import BEGINNING
 from relayd.protocol.disconnect import Disconnect
-from relayd.protocol.messages import GREETING, ConnectionEstablished, Message
+from relayd.protocol.messages import GREETING, ConnectionEstablished, Message, Notice
 from relayd.relay.engine import Engine
 from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Subscription, Watched
@@ -43,8 +43,8 @@ class Opening(Struct, frozen=True, kw_only=True):
     head: str
     snapshot: dict[str, Any] | None = None
     """For those who read one."""
-    spoken: Sequence[Message] = ()
-    """The snapshot in the eight messages, for those who don't."""
+    spoken: Sequence[Message | Notice] = ()
+    """The snapshot in the eight messages, for those who don't; for those who have it, what has come of it since."""
 
     @property
     def recovered(self) -> bool:
@@ -117,8 +117,11 @@ async def open_subscription(
     if after is not None and verdict is not None and verdict.place is not None:
         # The place as it was judged: if the log was made anew since, it lies below the floor, and a gap is told.
         subscription.passed = Passed(verdict.place, after)
-        state = snapshot_of(engine, subscription.project) if subscription.follower.encoding.restates else None
-        return Opening(replay="resume", cursor=after, entries=(), head=engine.log.head_cursor(), snapshot=state)
+        if subscription.follower.encoding.restates:
+            told: dict[str, Any] = {"snapshot": snapshot_of(engine, subscription.project)}
+        else:
+            told = {"spoken": aside(engine, subscription)}
+        return Opening(replay="resume", cursor=after, entries=(), head=engine.log.head_cursor(), **told)
     if verdict is not None:
         engine.observer.gapped(verdict.cause)
     modern = subscription.follower.encoding.modern
@@ -127,9 +130,7 @@ async def open_subscription(
         # State and position are taken in one step: no await stands between these lines and the first of `tail`.
         project = subscription.project
         snapshot = snapshot_of(engine, project) if modern else None
-        words = () if modern or project.partial else spoken(project.state, engine.clock.now())
-        if words:
-            words = [*words, *engine.spending.spoken(project.state, engine.clock.now())]
+        words = () if modern or project.partial else in_words(engine, project.state)
         # Who was told of what is missing goes on without a hole from there.
         newest = await engine.past.tail(subscription.project, tail, subscription.selection, whole=verdict is not None)
         if purges is engine.log.purges:
@@ -151,7 +152,22 @@ def snapshot_of(engine: Engine, project: Watched) -> dict[str, Any] | None:
     state = project.state
     if project.partial or state.cursor is None:
         return None
-    return state.as_dict() | engine.spending.shown(project, engine.clock)
+    return engine.vigil.shown(state) | engine.spending.shown(project, engine.clock)
+
+
+def in_words(engine: Engine, state: Snapshot) -> Sequence[Message]:
+    """Return a state for viewers that read no snapshot; nothing of a project of which nothing was heard."""
+    now = engine.clock.now()
+    words = spoken(state, now, engine.vigil.activities(state))
+    return [*words, *engine.spending.spoken(state, now)] if words else ()
+
+
+def aside(engine: Engine, subscription: Subscription) -> Sequence[Notice]:
+    """Return how the agents seem to be by now, for a viewer that had a state before; nothing where there is nothing."""
+    project = subscription.project
+    told = subscription.follower.encoding.modern and not project.partial
+    news = engine.vigil.news(project.state) if told else None
+    return () if news is None else (news,)
 
 
 def established(

@@ -17,6 +17,7 @@ from relayd.telemetry.labels import (
     ENDINGS,
     GAP_CAUSES,
     LIMITS,
+    LIVENESS,
     MISSES,
     OTHER,
     REASONS,
@@ -28,6 +29,7 @@ from relayd.telemetry.labels import (
 )
 
 __all__ = [
+    "AGENTS",
     "AUTH_FAILURES",
     "BROKER_BYTES",
     "BROKER_CONNECTED",
@@ -261,6 +263,13 @@ JOURNAL_EVENTS = _counter("relayd_journal_events_total", "Events written to the 
 PURGED = _counter("relayd_purged_events_total", "Events that were removed for good.")
 READY = _pulled("relayd_ready", "1 while `/readyz` says that viewers should come, else 0.")
 PROJECTS = _pulled("relayd_projects", "Projects in memory.", "status", STATUSES)
+AGENTS = _pulled(
+    "relayd_agents",
+    "Agents that should be at work, of projects in memory, by how they seemed to be when they were last looked at: "
+    "two seconds ago where somebody watches, half a minute else.",
+    "liveness",
+    LIVENESS,
+)
 TIMELINE_BYTES = _pulled("relayd_timeline_bytes", "Encoded events held in memory.")
 EVENT_LOOP_LAG = _histogram("relayd_event_loop_lag_seconds", "How late the event loop ran a timer.", LAG_BUCKETS)
 TASKS = _pulled("relayd_tasks", "Tasks of the event loop: they come and go with connections, and stay level otherwise.")

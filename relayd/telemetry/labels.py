@@ -3,6 +3,7 @@
 from typing import get_args
 
 from relayd.core import spending
+from relayd.core.liveness import STATES
 from relayd.dialects.delivery import Reason
 from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.messages import Event
@@ -14,6 +15,7 @@ __all__ = [
     "ENDINGS",
     "GAP_CAUSES",
     "LIMITS",
+    "LIVENESS",
     "MISSES",
     "OTHER",
     "REASONS",
@@ -69,6 +71,7 @@ LIMITS = (
     OTHER,
 )
 """What a refusal says is its reason, where that is a limit."""
+LIVENESS = (*STATES, OTHER)
 GAP_CAUSES = (
     "other_log",
     "other_event",

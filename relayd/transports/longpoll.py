@@ -41,6 +41,8 @@ class PollAnswer(msgspec.Struct, omit_defaults=True):
     lag_seconds: float | None = None
     """As a pong tells it."""
     snapshot: dict[str, Any] | None = None
+    liveness: dict[str, Any] | None = None
+    """Without a snapshot: the `data` of a notice LIVENESS, where there is something to tell."""
     collapsed: int = 0
     """So many messages were left out because a newer one here says what they would have."""
 
@@ -110,7 +112,15 @@ class LongPollTransport:
             next_poll_ms=pause_ms,
             lag_seconds=self._admission.engine.freshness.lag(),
             snapshot=opening.snapshot,
+            liveness=self._liveness(asked) if opening.recovered else None,
         )
+
+    def _liveness(self, asked: Handshake) -> dict[str, Any] | None:
+        """Return how the project's agents seem to be now: a poll hears no notices."""
+        engine = self._admission.engine
+        project = engine.log.projects.get(str(asked.project_id))
+        news = None if project is None or project.partial else engine.vigil.news(project.state)
+        return None if news is None else news.data
 
 
 def pause(answer: Answer, wait: float, idle_seconds: float) -> int:

@@ -1,4 +1,6 @@
 from relayd.api.shapes import agents_of, project_of, status_of
+from relayd.core.lifecycle import Missing
+from relayd.core.liveness import Liveness
 from relayd.core.snapshot import Agent, Failure, Snapshot
 
 EMPTY = Snapshot(project_id="p")
@@ -23,20 +25,42 @@ FULL = Snapshot(
 def test_a_project_that_was_only_heard_of() -> None:
     """Its id stands for its name; every field is there, for a front end reads them without asking."""
     assert ("p", 0, None, None) == tuple(
-        project_of(EMPTY)[name] for name in ("name", "progress", "createdAt", "completedAt")
+        project_of(EMPTY, {}, ())[name] for name in ("name", "progress", "createdAt", "completedAt")
     )
-    assert project_of(FULL).keys() == project_of(EMPTY).keys()
+    assert project_of(FULL, {}, ()).keys() == project_of(EMPTY, {}, ()).keys()
     assert status_of(FULL).keys() == status_of(EMPTY).keys()
-    assert [] == agents_of(EMPTY)
+    assert [] == agents_of(EMPTY, {})
 
 
 def test_who_is_active_is_who_works() -> None:
     """An idle agent is listed, and not active."""
     assert ["coder"] == status_of(FULL)["active_agents"]
-    assert ["coder", "tester"] == [agent["name"] for agent in agents_of(FULL)]
+    assert ["coder", "tester"] == [agent["name"] for agent in agents_of(FULL, {})]
     assert ("cart", "thinking", 5.0) == tuple(
-        agents_of(FULL)[0][name] for name in ("current_task", "activity", "last_seen")
+        agents_of(FULL, {})[0][name] for name in ("current_task", "activity", "last_seen")
     )
+
+
+def test_how_an_agent_seems_to_be_stands_beside_what_it_says() -> None:
+    """Null for one that need not work."""
+    seems = Liveness(state="quiet", idle_seconds=40.04, evidence="a line of log", reason="no sign of work")
+    coder, tester = agents_of(FULL, {"coder": seems})
+    assert {
+        "state": "quiet",
+        "idle_seconds": 40.0,
+        "evidence": "a line of log",
+        "reason": "no sign of work",
+    } == coder["liveness"]
+    assert tester["liveness"] is None
+
+
+def test_what_nobody_has_said_of_its_life_stands_there() -> None:
+    """An empty list where nothing is missing."""
+    assert [] == project_of(FULL, {}, ())["lifecycle"]
+    orphan = Missing(what="agent", cause="project_completed", agent="coder")
+    assert [{"what": "agent", "cause": "project_completed", "synthetic": True, "agent": "coder"}] == project_of(
+        FULL, {}, (orphan,)
+    )["lifecycle"]
 
 
 def test_errors_are_sentences_and_urls_have_names() -> None:

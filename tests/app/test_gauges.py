@@ -50,6 +50,26 @@ async def test_sizes_are_what_they_are_when_somebody_looks(tmp_path: Path) -> No
         assert 0 == figures(relay)['relayd_connections{transport="websocket"}']
 
 
+async def test_agents_are_counted_by_how_they_seem(tmp_path: Path) -> None:
+    """Each state from the start, at nothing; as they were found when they were last looked at."""
+    async with inside(tmp_path) as relay:
+        assert 0 == figures(relay)['relayd_agents{liveness="maybe_stuck"}']
+        working = {
+            "type": "agent_status_update",
+            "project_id": "p",
+            "timestamp": 1.0,
+            "progress": 1,
+            "status": "working",
+        }
+        await relay.publish(
+            {**working, "agent": "coder"}, {**working, "agent": "asker", "activity": "waiting_for_human"}
+        )
+        async with watch(relay, "p") as viewer:
+            await viewer.frame()
+            await relay.until(lambda: figures(relay)['relayd_agents{liveness="working"}'] == 1)
+        assert 1 == figures(relay)['relayd_agents{liveness="waiting_for_human"}']
+
+
 async def test_an_idle_viewer_costs_no_task(tmp_path: Path) -> None:
     """A request that waits has some; a socket that was taken over has none, and leaves none behind."""
     async with inside(tmp_path) as relay:

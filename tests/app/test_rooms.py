@@ -133,6 +133,7 @@ async def test_what_can_change_changes(tmp_path: Path) -> None:
                 "limits": {"connections_per_user": 2, "pace_per_second": 7},
                 "usage": {"budget_tokens": 11},
                 "server": {"origins": ["https://dashboard.example"]},
+                "liveness": {"quiet_seconds": 3},
             },
         )
         apply(relay.rooms, newer)
@@ -144,6 +145,7 @@ async def test_what_can_change_changes(tmp_path: Path) -> None:
         )
         assert {"https://dashboard.example"} == rooms.origins.allowed
         assert 11 == rooms.engine.spending.terms.tokens
+        assert 3 == rooms.engine.vigil.thresholds.quiet
         for secret, status in ((SECRET, 401), (OTHER, 200)):
             token = signed(secret=secret)
             assert status == (await relay.get(relay.api("/projects"), Authorization=f"Bearer {token}"))[0]

@@ -4,8 +4,17 @@ from pathlib import Path
 import pytest
 
 from relayd.app.descriptors import connections
-from relayd.app.settings import journal_of, limits_of, presence_of, publication_of, terms_of, written_keys_of
+from relayd.app.settings import (
+    journal_of,
+    limits_of,
+    presence_of,
+    publication_of,
+    terms_of,
+    thresholds_of,
+    written_keys_of,
+)
 from relayd.config import Config, load
+from relayd.core.liveness import Thresholds
 from relayd.core.pacing import Pace
 from relayd.core.spending import Price, Terms
 from relayd.identity.jwt import BadKey
@@ -53,6 +62,13 @@ def test_limits_are_those_of_the_file(tmp_path: Path) -> None:
     assert (17, None) == (limits.viewers_per_project, limits.admissions)
     bounded = write_settings(tmp_path, {"server": {"admissions_per_second": 50}})
     assert Pace(50, 50) == limits_of(load(bounded, {}, settings_of)).admissions
+
+
+def test_silences_are_those_of_the_file(tmp_path: Path) -> None:
+    """Each under its own name."""
+    seconds = {"quiet_seconds": 1, "stuck_seconds": 2, "tool_seconds": 3, "lost_seconds": 4, "end_seconds": 5}
+    found = thresholds_of(load(write_settings(tmp_path, {"liveness": seconds}), {}, settings_of))
+    assert Thresholds(quiet=1, stuck=2, tool=3, lost=4, end=5) == found
 
 
 def test_who_may_have_many_connections_may_open_them_at_once(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from relayd.core.access import Viewer
+from relayd.core.liveness import Thresholds
 from relayd.core.log import Log
 from relayd.core.redaction import Redactor
 from relayd.dialects.native import NativeDialect
@@ -34,6 +35,7 @@ from relayd.relay.subscription import WatchedLog
 from relayd.relay.tickets import Tickets
 from relayd.relay.trouble import Trouble
 from relayd.relay.turnstile import Turnstile
+from relayd.relay.vigil import Vigil
 from relayd.testing.journal import FakeJournal
 from relayd.testing.viewers import FakeAuthorizer, FakeVerifier, FakeWire
 from relayd.testing.world import RecordingObserver
@@ -90,7 +92,8 @@ class Reading:
             limits=limits,
             turnstile=Turnstile(),
             copies=Copies(),
-            freshness=Freshness(source, self.log, clock),
+            freshness=(freshness := Freshness(source, self.log, clock)),
+            vigil=Vigil(self.log, freshness, clock, Thresholds()),
         )
         told: Any = {"replays": True, "trouble": self.trouble, "observer": self.observer, "clock": clock}
         self.keeper = Keeper(past, limits=limits, **told)

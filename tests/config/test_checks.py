@@ -92,6 +92,27 @@ def test_a_tail_that_nobody_may_ask_for(problems: Problems) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("longer", "shorter", "least"),
+    [
+        ("stuck_seconds", "quiet_seconds", "30"),
+        ("tool_seconds", "stuck_seconds", "300"),
+        ("lost_seconds", "stuck_seconds", "300"),
+        ("end_seconds", "lost_seconds", "900"),
+    ],
+)
+def test_longer_silence_never_means_less(problems: Problems, longer: str, shorter: str, least: str) -> None:
+    """An agent that stays silent would seem to recover."""
+    (said, *_) = problems(f"[liveness]\n{longer} = 20\n")
+    assert f"liveness.{longer}: must be at least liveness.{shorter}, which is {least}, not 20" == said
+
+
+def test_silences_may_be_equal(loads: Loads) -> None:
+    """Who knows no quiet agents calls them stuck at once."""
+    everything = "\n".join(f"{name}_seconds = 60" for name in ("quiet", "stuck", "tool", "lost", "end"))
+    assert 60 == loads(f"[liveness]\n{everything}\n").liveness.end_seconds
+
+
 def test_a_table_that_is_wrong_in_itself_is_compared_with_nothing(problems: Problems) -> None:
     """One slip, one sentence."""
     assert [

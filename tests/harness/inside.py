@@ -86,7 +86,7 @@ async def inside(folder: Path, *tables: Tables) -> AsyncGenerator[InsideRelay]:
         Pages().mount(app.router)
     listener = await listen(app, host="127.0.0.1", port=0, path="")
     work = [rooms.intake.run(rooms.position()), rooms.journaling.keeper.write(), rooms.lobby.turn()]
-    work.append(Recheck(rooms.engine).run())
+    work += [Recheck(rooms.engine).run(), rooms.engine.vigil.run()]
     tasks = [asyncio.create_task(one) for one in work]
     try:
         async with aiohttp.ClientSession() as http:

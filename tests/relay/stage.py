@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from relayd.core.access import Viewer
+from relayd.core.liveness import Thresholds
 from relayd.core.log import Log
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
@@ -37,6 +38,7 @@ from relayd.relay.subscription import Subscription, WatchedLog
 from relayd.relay.tickets import Tickets
 from relayd.relay.trouble import Trouble
 from relayd.relay.turnstile import Turnstile
+from relayd.relay.vigil import Vigil
 from relayd.testing.journal import FakeJournal
 from relayd.testing.sources import FakeSource
 from relayd.testing.viewers import FakeAuthorizer, FakeEncoding, FakeVerifier, FakeWire
@@ -152,7 +154,8 @@ class Relay:
             limits=limits,
             turnstile=Turnstile(),
             copies=Copies(),
-            freshness=Freshness(source, self.log, self.clock),
+            freshness=(freshness := Freshness(source, self.log, self.clock)),
+            vigil=Vigil(self.log, freshness, self.clock, Thresholds()),
         )
         told: Any = {"replays": source.replays, "observer": self.observer, "clock": self.clock, "trouble": self.trouble}
         self.keeper = Keeper(self.past, limits=limits, **told)

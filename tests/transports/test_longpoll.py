@@ -54,6 +54,25 @@ async def test_a_fresh_poll_is_answered_at_once(relay: InsideRelay) -> None:
     assert relay.rooms.engine.log.head_cursor() == answer["cursor"] == answer["head"]
 
 
+async def test_a_poll_is_told_how_agents_seem_to_be(tmp_path: Path) -> None:
+    """In its snapshot, and afterwards where it is worth a word: a poll hears no notices."""
+    working = {"type": "agent_status_update", "project_id": "p", "timestamp": 1.0, "progress": 1, "status": "working"}
+    async with inside(tmp_path) as relay:
+        await relay.publish(
+            {"type": "project_started", "project_id": "p", "timestamp": 1.0}, {**working, "agent": "ada"}
+        )
+        first = await poll(relay)
+        assert "working" == first["snapshot"]["agents"]["ada"]["liveness"]["state"]
+        assert "liveness" not in first
+        assert "liveness" not in await poll(relay, first["cursor"], wait=0)
+        await relay.publish({**working, "agent": "bob", "activity": "waiting_for_human"})
+        told = (await poll(relay, first["cursor"], wait=0))["liveness"]
+        assert {"ada": "working", "bob": "waiting_for_human"} == {
+            name: one["state"] for name, one in told["agents"].items()
+        }
+        assert [] == told["lifecycle"]
+
+
 async def test_the_first_poll_of_all_has_a_cursor(relay: InsideRelay) -> None:
     """Nothing has happened yet: the cursor is the beginning, and what comes is whole."""
     answer = await poll(relay)
