@@ -185,6 +185,19 @@ class Stages extends Part {
 /** A card for each agent. */
 class Agents extends Part {
   every = 1_000;
+  #lag = 0;
+  #off = () => {};
+
+  set client(client) {
+    super.client = client;
+    this.#off();
+    this.#off = client?.on("beat", ({ lag }) => (this.#lag = lag ?? 0)) ?? (() => {});
+  }
+
+  get client() {
+    return super.client;
+  }
+
   /** @type {Map<string, AgentCard>} */
   #cards = new Map();
 
@@ -210,15 +223,21 @@ class Agents extends Part {
         this.#cards.set(name, card);
         this.append(card.root);
       }
-      card.draw(agent, now);
+      card.draw(agent, now, this.#lag);
       card.spend(this.model?.usedBy[name]?.total_tokens ?? 0);
     }
   }
 }
 
+/** What stands on the card of an agent that seems to be other than it says. */
+const DOUBTS = /** @type {Record<string, string>} */ ({
+  waiting_on_tool: "waits on a tool", quiet: "quiet", maybe_stuck: "maybe stuck", lost: "lost",
+});
+
 class AgentCard {
   #status = make("span", "status");
   #task = make("p", "task");
+  #reason = make("p", "reason");
   #seen = make("span", "seen");
   #bar = make("progress");
   #used = make("span", "used");
@@ -230,21 +249,24 @@ class AgentCard {
     head.append(make("h3", "", name), this.#status);
     this.#bar.max = 100;
     this.#bar.setAttribute("aria-label", `Progress of ${name}`);
-    this.root.append(head, this.#task, this.#bar, this.#seen, this.#used);
+    this.root.append(head, this.#task, this.#bar, this.#seen, this.#used, this.#reason);
   }
 
-  /** @param {import("./model.js").Agent} agent @param {number} now */
-  draw({ status, progress, task = "", activity, last_seen: seen }, now) {
-    const says = activity?.replaceAll("_", " ") ?? status;
+  /** @param {import("./model.js").Agent} agent @param {number} now @param {number} lag */
+  draw({ status, progress, task = "", activity, last_seen: seen, liveness }, now, lag) {
+    const doubt = liveness && DOUBTS[liveness.state];
+    const says = doubt ?? activity?.replaceAll("_", " ") ?? status;
     this.root.dataset.status = activity === "waiting_for_human" ? "waits" : status;
+    this.root.dataset.liveness = liveness?.state ?? "";
     say(this.#status, says);
     say(this.#task, task);
     this.#bar.value = progress;
     const age = now - seen;
+    // One number: how long it has been idle while the relay could have heard of it.
+    const idle = doubt && liveness && `no work for ${span(Math.max(0, now - lag - liveness.worked))}`;
     const when = age < 10 ? "just now" : `${span(age)} ago`;
-    say(this.#seen, `${Math.round(progress)}% · seen ${when}`);
-    // Who says that it works and is silent for long may be stuck; what is known is only the silence.
-    this.root.dataset.quiet = String(status === "working" && age > 60);
+    say(this.#seen, `${Math.round(progress)}% · ${idle ?? `seen ${when}`}`);
+    say(this.#reason, doubt && liveness ? liveness.reason : "");
   }
 
   /** @param {number} tokens */
@@ -255,6 +277,15 @@ class AgentCard {
   remove() {
     this.root.remove();
   }
+}
+
+/** What is missing in a project's life, as a sentence for people; an end may yet come. @param {{what: string, cause: string, agent?: string}[]} lifecycle */
+function gaps(lifecycle) {
+  const end = lifecycle.find(({ what }) => what === "end");
+  if (end) return `It may have ended without a word: ${end.cause === "silent" ? "nobody has said anything for long" : "all its agents are lost"}.`;
+  const agents = lifecycle.filter(({ what }) => what === "agent").map(({ agent }) => agent);
+  const some = agents.length > 3 ? [...agents.slice(0, 3), `${agents.length - 3} more`] : agents;
+  return agents.length ? `No word that they had ended came of: ${some.join(", ")}.` : "";
 }
 
 /** Everything of one project. */
@@ -269,6 +300,7 @@ class View extends HTMLElement {
   #status = make("span", "status");
   #bar = make("progress");
   #message = make("p", "message");
+  #missing = make("p", "missing");
   #trouble = make("p", "trouble");
   #links = make("p", "links");
 
@@ -311,7 +343,7 @@ class View extends HTMLElement {
     const head = make("header", "head");
     const facts = make("div", "facts");
     facts.append(this.#status, ...["timer", "spending", "freshness", "badge"].map((name) => document.createElement(`agent-swarm-${name}`)));
-    head.append(this.#title, facts, this.#bar, this.#message, this.#links, this.#trouble);
+    head.append(this.#title, facts, this.#bar, this.#message, this.#missing, this.#links, this.#trouble);
     const terminal = document.createElement("agent-swarm-terminal");
     terminal.setAttribute("project", this.project);
     terminal.addEventListener("filter", (event) => this.client?.setFilter(/** @type {CustomEvent} */ (event).detail));
@@ -340,6 +372,9 @@ class View extends HTMLElement {
         this.model.add(messages);
         this.terminal.add(messages);
       })),
+      client.on("notice", (notice) => {
+        if (notice.code === "LIVENESS" && notice.project_id === this.project) this.model.judge(notice.data ?? {});
+      }),
       client.on("static", mine(({ snapshot, messages }) => {
         if (this.terminal.lines.length === 0) this.#show(snapshot, messages);
       })),
@@ -374,6 +409,7 @@ class View extends HTMLElement {
     this.#status.dataset.status = status;
     this.#bar.value = progress;
     say(this.#message, message ? `${Math.round(progress)}% · ${message}` : `${Math.round(progress)}%`);
+    say(this.#missing, gaps(this.model.lifecycle));
     const safe = Object.entries(urls).filter(([, url]) => LINK.test(url));
     if (this.#links.childElementCount === safe.length) return;
     this.#links.replaceChildren(...safe.map(([what, url]) => {

@@ -1,7 +1,11 @@
 // @ts-check
 /** What a project has come to, folded in the browser as the relay does it: a snapshot, and every message behind it. */
 
-/** @typedef {{status: string, progress: number, task?: string, activity?: string, last_seen: number}} Agent */
+/**
+ * `worked` is the time of the relay's clock at which `idle_seconds` would be 0.
+ * @typedef {{state: string, evidence: string, reason: string, worked: number}} Liveness
+ * @typedef {{status: string, progress: number, task?: string, activity?: string, last_seen: number, liveness?: Liveness}} Agent
+ */
 
 const LAST = 10; // Errors and warnings that are remembered.
 
@@ -32,7 +36,9 @@ export class Project extends EventTarget {
     /** @type {string[]} */
     this.stagesCompleted = snapshot.stages_completed ?? [];
     /** @type {Map<string, Agent>} */
-    this.agents = new Map(Object.entries(snapshot.agents ?? {}));
+    this.agents = new Map(Object.entries(snapshot.agents ?? {}).map(([name, agent]) => [name, { ...agent, liveness: undefined }]));
+    /** What is missing in the project's life, as the relay says it. @type {{what: string, cause: string, agent?: string}[]} */
+    this.lifecycle = snapshot.lifecycle ?? [];
     /** @type {number | null} */
     this.startedAt = snapshot.started_at ?? null;
     /** @type {number | null} */
@@ -71,8 +77,22 @@ export class Project extends EventTarget {
     if (established.snapshot) this.reset(established.snapshot);
     // A view that was kept is of another day.
     if (!established.server_time) this.spentAt = 0;
+    // What the clock says of a view that was kept is no longer so.
+    if (established.type) this.judge({ agents: judged(established.snapshot) });
+    else this.lifecycle = [];
     // The tail that follows a snapshot is older than it: it is shown, and not folded a second time.
     this.since = established.snapshot?.updated_at ?? 0;
+  }
+
+  /** Take over how agents seem to be, from a snapshot or a notice `LIVENESS`. @param {any} data */
+  judge({ agents = {}, lifecycle }) {
+    const now = Date.now() / 1_000 + this.skew;
+    for (const [name, { state, evidence, reason, idle_seconds: idle }] of Object.entries(/** @type {any} */ (agents))) {
+      const agent = this.agents.get(name);
+      if (agent) agent.liveness = { state, evidence, reason, worked: now - idle };
+    }
+    if (lifecycle) this.lifecycle = lifecycle;
+    this.#changed();
   }
 
   /** @param {any[]} messages */
@@ -86,6 +106,8 @@ export class Project extends EventTarget {
 
   /** @param {any} message */
   #fold(message) {
+    const known = this.agents.get(message.agent);
+    const works = known && showsWork(message, known, this);
     this.counts[message.type] = (this.counts[message.type] ?? 0) + 1;
     if (message.type !== "project_started") this.#alive(message.timestamp);
     switch (message.type) {
@@ -99,7 +121,8 @@ export class Project extends EventTarget {
         break;
       case "agent_status_update": {
         const { agent, status, progress, task, activity } = message;
-        this.agents.set(agent, { status, progress, task, activity, last_seen: message.received_at });
+        const liveness = status === "working" || activity === "waiting_for_human" ? known?.liveness : undefined;
+        this.agents.set(agent, { status, progress, task, activity, last_seen: message.received_at, liveness });
         break;
       }
       case "workflow_stage_update":
@@ -125,6 +148,9 @@ export class Project extends EventTarget {
         this.completedAt = message.timestamp;
         this.message = message.error;
     }
+    const agent = this.agents.get(message.agent);
+    // Work that the relay knew of when it judged tells nothing new; any other makes all well, until it judges again.
+    if (works && agent?.liveness && message.received_at > agent.liveness.worked) agent.liveness = undefined;
   }
 
   /** @param {any} message */
@@ -157,6 +183,25 @@ export class Project extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** Whether a message is evidence that its agent works, as the relay sees it: what only repeats is not. @param {any} message @param {Agent} card @param {Project} project */
+function showsWork(message, card, project) {
+  const spent = Object.values(message.usage ?? {}).some((value) => typeof value === "number" && value > 0);
+  switch (message.type) {
+    case "agent_status_update":
+      return spent || ["status", "activity", "progress", "task"].some((name) => message[name] !== card[/** @type {keyof Agent} */ (name)]);
+    case "project_progress":
+      return spent || message.progress !== project.progress || message.message !== project.message;
+    default:
+      return true;
+  }
+}
+
+/** The agents of a snapshot that were judged. @param {any} snapshot */
+function judged(snapshot) {
+  const agents = Object.entries(/** @type {Record<string, any>} */ (snapshot?.agents ?? {}));
+  return Object.fromEntries(agents.filter(([, agent]) => agent.liveness).map(([name, agent]) => [name, agent.liveness]));
 }
 
 /** One line of text for each message, in the words of the dashboard. @param {any} message @returns {{level: string, text: string}} */

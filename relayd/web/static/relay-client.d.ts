@@ -91,6 +91,29 @@ export interface AgentStatusUpdate extends Common {
   activity?: "thinking" | "using_tool" | "waiting_for_human" | "waiting";
 }
 
+/** How an agent that should be at work seems to be; in a snapshot's `agents[name].liveness`. */
+export interface Liveness {
+  state: "working" | "waiting_for_human" | "waiting_on_tool" | "quiet" | "maybe_stuck" | "lost";
+  /** Since the last evidence of work, as of when it was said. */
+  idle_seconds: number;
+  evidence: string;
+  reason: string;
+}
+
+/** Something that should have been said and was not. */
+export interface Missing {
+  what: "start" | "end" | "agent";
+  cause: "not_seen" | "agents_lost" | "silent" | "project_completed" | "project_failed";
+  synthetic: true;
+  agent?: string;
+}
+
+/** The `data` of a notice `LIVENESS`; an agent that is not named is as it was, and so is the lifecycle without one. */
+export interface LivenessData {
+  agents: Record<string, Liveness>;
+  lifecycle?: Missing[];
+}
+
 export interface WorkflowStageUpdate extends Common {
   type: "workflow_stage_update";
   stage: string;

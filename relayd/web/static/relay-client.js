@@ -654,6 +654,8 @@ class Line {
     }
     this.#take(body.messages, body);
     feed.cursor = body.cursor;
+    // A poll hears no notices: what this one would say stands in its answer.
+    if (body.liveness) this.hear("notice", { type: "notice", code: "LIVENESS", project_id: feed.project, data: body.liveness });
   }
 }
 
