@@ -117,8 +117,8 @@ def test_an_sdist_holds_what_is_read_and_adapted_beside_it(sdist: Path) -> None:
 
 def test_an_sdist_makes_the_same_wheel(sdist: Path, wheel: Path, tmp_path: Path) -> None:
     """Byte by byte."""
-    with tarfile.open(sdist) as files:
-        files.extractall(tmp_path, filter="data")
+    # Debian's Python 3.11.2 has no filter for tarfile yet, and later ones warn of who uses none.
+    subprocess.run(["tar", "-xzf", sdist, "-C", tmp_path], check=True)
     assert wheel.read_bytes() == built(tmp_path / STEM, "--wheel").read_bytes()
 
 
