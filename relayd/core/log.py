@@ -69,7 +69,7 @@ class Log(Generic[Member]):
     ) -> None:
         """Take over what the journal recovered; `marks` are (offset, fingerprint) of this epoch, oldest first."""
         self.epoch = epoch
-        self.repeats.remember(keys)
+        self.repeats.restore(keys)
         for offset, fingerprint in marks:
             self.marks.put(offset, fingerprint)
         self.head = self.end_of(marks[-1][0]) if marks else None

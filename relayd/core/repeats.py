@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from itertools import islice
 
 __all__ = ["WINDOW", "Foresight", "RepeatWindow", "repeat_key"]
 
@@ -49,6 +50,16 @@ class RepeatWindow:
             order.append(key)
             if len(order) > size:
                 held.remove(order.popleft())
+
+    def restore(self, keys: Iterable[int]) -> None:
+        """
+        Begin with the keys of a journal, the oldest first; one that stands there several times has its newest place.
+
+        It was pushed out in between, or stands in a whole window that was written behind an outage.
+        """
+        self.clear()
+        newest = dict.fromkeys(reversed(list(keys)))
+        self.remember(reversed(list(islice(newest, self.size))))
 
     def clear(self) -> None:
         """Forget all: the log is another one."""

@@ -38,6 +38,32 @@ def test_a_key_seen_again_keeps_its_old_place() -> None:
     assert [2, 3] == list(window)
 
 
+def test_a_restored_window_has_the_order_in_which_keys_would_go() -> None:
+    """A whole window that was written behind an outage says it, whatever was written before."""
+    window = RepeatWindow(3)
+    window.remember([9, 1, 2, 3, 9])
+    assert [2, 3, 9] == list(window)
+    restored = RepeatWindow(3)
+    restored.restore([9, *window, 4])
+    window.remember([4])
+    assert [3, 9, 4] == list(window) == list(restored)
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.integers(0, 40), st.integers(1, 6))
+def test_a_window_that_was_written_whole_restores_as_it_was(keys: list[int], cut: int, size: int) -> None:
+    """Whenever that was, and whatever was remembered before and behind it."""
+    window, written = RepeatWindow(size), []
+    for number, key in enumerate(keys):
+        if number == cut:
+            written += list(window)
+        if key not in window:
+            written.append(key)
+        window.remember([key])
+    restored = RepeatWindow(size)
+    restored.restore(written)
+    assert list(window) == list(restored)
+
+
 def test_a_cleared_window_knows_nothing() -> None:
     """And it goes on as a new one would."""
     window = RepeatWindow(2)
