@@ -20,7 +20,10 @@ MEND_WHOLE = "nothing on the way may drop, repeat, gather or reorder frames, nor
 MEND_WORDS = (
     "the relay's messages must come as they are; a relay of its own compares them with docs/protocol.schema.json"
 )
-MEND_KIND = "envelopes and notices are for those who offer `relayd.v1` or ask `batch=1`: pass both on as they are"
+MEND_KIND = (
+    "envelopes are for those who offer `relayd.v1` or ask `batch=1`, notices for all but legacy viewers: pass both on"
+    " as they are"
+)
 
 VALID = {way: Clause(1, f"messages over {way.value} obey the schema", MEND_WORDS) for way in Way}
 KINDS = Clause(1, "envelopes and notices for modern viewers only", MEND_KIND)
@@ -86,8 +89,8 @@ def kind_mistakes(readings: dict[Way, Reading]) -> list[str]:
     heard = {way: Counter(str(frame.get("type")) for frame in one.heard) for way, one in readings.items()}
     if readings[Way.MODERN].messages and not heard[Way.MODERN]["batch"]:
         found.append(f"{Way.MODERN.value}: no envelope, though it offered relayd.v1")
-    for way in (Way.LEGACY, Way.STREAM):
-        found += [f"{way.value}: a {kind}" for kind in ("batch", "notice") if heard[way][kind]]
+    for way, kind in ((Way.LEGACY, "batch"), (Way.LEGACY, "notice"), (Way.STREAM, "batch")):
+        found += [f"{way.value}: a {kind}"] if heard[way][kind] else []
     return found
 
 

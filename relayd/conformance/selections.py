@@ -90,11 +90,10 @@ async def filters(scene: Scene) -> Iterable[Finding]:
             return [FILTER.judge([f"refused with HTTP {shaken.status}"], "")]
         await heard(shaken, '"connection_established"', visit.seconds)
         await shaken.say(msgspec.json.encode({"type": "filter", "filter": {"level": "error"}}).decode())
-        while isinstance(text := await shaken.hear(visit.seconds), str):
-            notice = told(text.encode())
-            if notice.get("type") == "notice":
-                mistakes = [] if notice.get("code") == "FILTERED" else [f"the answer was {notice.get('code')}"]
-                mistakes += [] if is_cursor(notice.get("cursor")) else ["it names no cursor from which it holds"]
-                return [FILTER.judge(mistakes, "a notice FILTERED with its cursor")]
-    silence = f"no notice within {visit.seconds:g} s"
-    return [FILTER.judge([silence if text is None else f"closed with {text.code} {text.reason}"], "")]
+        # Other notices may come between: of agents, of what is spent, of others' views.
+        text = await heard(shaken, '"FILTERED"', visit.seconds)
+    notice = told(text.encode())
+    if notice.get("code") != "FILTERED":
+        return [FILTER.judge([text or f"no notice within {visit.seconds:g} s"], "")]
+    mistakes = [] if is_cursor(notice.get("cursor")) else ["it names no cursor from which it holds"]
+    return [FILTER.judge(mistakes, "a notice FILTERED with its cursor")]

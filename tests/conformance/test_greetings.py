@@ -47,7 +47,7 @@ SOCKETS = {f"section 1, first message over {way.value}" for way in (Way.MODERN, 
 @pytest.mark.parametrize(
     ("spoilt", "named", "words"),
     [
-        (Mutes(), SOCKETS, "nothing more within"),
+        (Mutes(), SOCKETS, "not 'connection_established'"),
         (Renames(), SOCKETS, "`connection_id` is missing; `message` is not 'Real-time updates active'"),
         (Stateless(), {"section 1, the state that a fresh viewer is told"}, "the state is not told in messages"),
         (Speechless(), {"section 4, the body of a long poll"}, "no poll's"),

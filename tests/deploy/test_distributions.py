@@ -22,7 +22,7 @@ from tests.house.tree import ROOT, tracked
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STEM = f"relayd-{__version__}"
-SHIPPED = {"relayd", "config", "deploy", "docs", "CHANGELOG.md", "LICENSE", "README.md"}
+SHIPPED = {"relayd", "config", "deploy", "docs", "examples", "CHANGELOG.md", "LICENSE", "README.md"}
 LOCAL = (
     "config/credentials/jwt_key",
     "var/relayd.db",

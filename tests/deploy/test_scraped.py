@@ -62,6 +62,8 @@ AT_REST_BESIDE = {"errors", "moved aside"}
 SECRET = "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 LINES = 'relayd_broker_messages_total{type="workflow_log"}'
 LOUD, TIMES, BODY = "loud", 60, 20
+BUS = "acme.bus"
+"""A further exchange that leads into the stream."""
 SCRAPES = 8
 """Of a second each; what has happened is seen in the next."""
 
@@ -95,7 +97,7 @@ async def watched(amqp: str, redis: PrivateRedis, folder: Path) -> Seen:
             "server": {"max_memory_mib": 4_096},
             "presence": {"use": "redis"},
             "presence.redis": {"url": redis.url, "prefix": f"test-{secrets.token_hex(4)}:", "patience_seconds": 5.0},
-            "sources.rabbitmq": {"canary_seconds": 1},
+            "sources.rabbitmq": {"canary_seconds": 1, "bindings": [{"exchange": BUS, "dialect": "native"}]},
         }
         async with PrivateRelay(tables, rabbitmq=amqp) as relay:
             with PrivatePrometheus([f"127.0.0.1:{relay.admin_port}"]) as prometheus:
@@ -126,6 +128,8 @@ async def busy(relay: PrivateRelay, amqp: str, folder: Path, api: ProductApi) ->
         for word in ("nonsense", relay.token(ttl=-600)):
             async with watch(relay, "load-1", token=word) as viewer:
                 assert (await viewer.ending())[0] == 4401
+        async with Publisher(RabbitSettings.model_validate({"url": amqp, "exchange": BUS})) as publisher:
+            await publisher.publish("p", "workflow_log", json.dumps(log("p", "over another exchange")).encode())
         async with Publisher(RabbitSettings.model_validate({"url": amqp})) as publisher:
             await publisher.publish("p", "workflow_log", b'{"type": "workflow_log", "proj')
             for _ in range(2):

@@ -172,11 +172,14 @@ async def stream(way: Way, project_id: str, after: str | None) -> AsyncGenerator
             elif name == "data":
                 data = json.loads(value)
             elif not name and (cursor is not None or data is not None):
-                if data is not None and data["type"] == "notice":
+                if data is not None and "close_code" in (data.get("data") or {}):
                     last_words = data["data"]["retry_after_ms"] / 1_000
                     break
-                for heard in [Heard(data, cursor)] if data is None or data["type"] != "batch" else opened(data):
-                    yield heard
+                if data is not None and data["type"] in {"batch", "notice"}:
+                    for heard in opened(data):
+                        yield heard
+                else:
+                    yield Heard(data, cursor)
                 cursor, data = None, None
     raise AwayError(last_words)
 
