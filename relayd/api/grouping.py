@@ -89,7 +89,7 @@ def read(item: Rejected) -> object:
     """Return the JSON that an event is, None if it is none."""
     try:
         return msgspec.json.decode(item.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

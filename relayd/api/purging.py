@@ -45,7 +45,7 @@ def purge_routes(purging: Purging) -> list[web.RouteDef]:
         """
         try:
             order = msgspec.json.decode(await request.read(), type=Order)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return problem(400, "BAD_REQUEST", f"the body: {error}")
         if (order.project is None) == (order.event is None):
             return problem(400, "BAD_REQUEST", 'say what to remove: {"project": id} or {"event": cursor}')

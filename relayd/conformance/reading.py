@@ -110,7 +110,7 @@ def told(raw: bytes) -> dict[str, Any]:
     """Return the JSON object that it is, an empty one for anything else."""
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

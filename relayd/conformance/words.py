@@ -31,7 +31,7 @@ def mistake_in(raw: bytes) -> str:
     """Return what the schema has against a frame, nothing if it is well."""
     try:
         HEARD.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"{shown(raw)}: {error}"
     return ""
 

@@ -212,5 +212,5 @@ def _refused(looked_at: str, answer: Answer) -> Finding:
 def _told(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}

@@ -70,7 +70,7 @@ def test_a_rule_is_suggested_where_one_helps(reason: str, has_rule: bool) -> Non
     assert has_rule == group.rule.startswith("# type is a guess")
 
 
-@pytest.mark.parametrize("body", [b"\xff not json", b"[" * 5_000, b"7", b"[]"])
+@pytest.mark.parametrize("body", [b"\xff not json", b'"\xbd"', b"[" * 5_000, b"7", b"[]"])
 def test_what_is_no_object_has_neither_type_nor_rule(body: bytes) -> None:
     """It has a sample, and where it came from."""
     groups = Groups()

@@ -122,7 +122,7 @@ def frames_in(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the frames of a server; raises IndexError within one, AssertionError for anything else."""
     while data:
         first, size, data = data[0], data[1], data[2:]
-        assert first & 0x80 and first & 0x0F in {1, 8, 10}, first  # noqa: PT018  # one condition of one byte
+        assert first & 0x80 and first & 0x0F in {1, 8, 9, 10}, first  # noqa: PT018  # one condition of one byte
         if size >= 126:
             width = 2 if size == 126 else 8
             size, data = int.from_bytes(data[:width]), data[width:]
