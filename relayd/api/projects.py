@@ -69,8 +69,7 @@ class ProjectsApi:
     async def status(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/status`: its status."""
         project = await self._known(request)
-        told = self._engine.spending.shown(project, self._engine.clock)
-        return answer(status_of(project.state) | {name: told[name] for name in ("warnings",) if name in told})
+        return answer(status_of(project.state) | self._engine.spending.warned(project.state))
 
     async def agents(self, request: web.Request) -> web.Response:
         """`GET /projects/{id}/agents`: its agents."""

@@ -18,7 +18,20 @@ from relayd.core.usage import NANO, Spent
 from relayd.protocol.messages import Budget
 from relayd.protocol.usage import COST, INPUT, INPUT_CACHED, MAX_USAGE, OUTPUT, REASONING, TOTAL
 
-__all__ = ["REASONS", "UNIT", "Crossing", "Level", "Price", "Reckoning", "Share", "Terms", "crossed", "over", "shown"]
+__all__ = [
+    "REASONS",
+    "UNIT",
+    "Crossing",
+    "Level",
+    "Price",
+    "Reckoning",
+    "Share",
+    "Terms",
+    "crossed",
+    "over",
+    "shown",
+    "warned",
+]
 
 UNIT = 10**12
 """Costs are reckoned in so small parts of the currency: a price's sixth digit, for one token, is one of them."""
@@ -222,9 +235,13 @@ def shown(state: Snapshot, terms: Terms, rate: Rate | None) -> dict[str, Any]:
         told["spending"] = spending(reckoning.whole, terms, rate)
     if shares:
         told["budget"] = {what: plain(what, share) for what, share in shares.items()}
-    if warnings := sentences(shares, terms):
-        told["warnings"] = [*state.warnings, *warnings][-MAX_WARNINGS:]
-    return told
+    return told | warned(state, terms)
+
+
+def warned(state: Snapshot, terms: Terms) -> dict[str, Any]:
+    """Return `warnings` where a state's own are not all there are."""
+    more = over(state, terms)
+    return {"warnings": [*state.warnings, *more][-MAX_WARNINGS:]} if more else {}
 
 
 def over(state: Snapshot, terms: Terms) -> list[str]:

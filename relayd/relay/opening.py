@@ -24,7 +24,7 @@ from relayd.relay.engine import Engine
 from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Subscription, Watched
 
-__all__ = ["Opening", "established", "judge", "open_subscription"]
+__all__ = ["Opening", "aside", "established", "judge", "open_subscription", "words"]
 
 ON_ITS_WAY = 1.0
 """Seconds that an event is given which another relay has had already: the broker's nodes may be a moment apart."""
@@ -43,8 +43,8 @@ class Opening(Struct, frozen=True, kw_only=True):
     head: str
     snapshot: dict[str, Any] | None = None
     """For those who read one."""
-    spoken: Sequence[Message | Notice] = ()
-    """The snapshot in the eight messages, for those who don't; for those who have it, what has come of it since."""
+    spoken: Sequence[Message] = ()
+    """The same in the eight messages, for those who don't."""
 
     @property
     def recovered(self) -> bool:
@@ -117,11 +117,9 @@ async def open_subscription(
     if after is not None and verdict is not None and verdict.place is not None:
         # The place as it was judged: if the log was made anew since, it lies below the floor, and a gap is told.
         subscription.passed = Passed(verdict.place, after)
-        if subscription.follower.encoding.restates:
-            told: dict[str, Any] = {"snapshot": snapshot_of(engine, subscription.project)}
-        else:
-            told = {"spoken": aside(engine, subscription)}
-        return Opening(replay="resume", cursor=after, entries=(), head=engine.log.head_cursor(), **told)
+        restates, head = subscription.follower.encoding.restates, engine.log.head_cursor()
+        snapshot = snapshot_of(engine, subscription.project) if restates else None
+        return Opening(replay="resume", cursor=after, entries=(), head=head, snapshot=snapshot)
     if verdict is not None:
         engine.observer.gapped(verdict.cause)
     modern = subscription.follower.encoding.modern
@@ -130,7 +128,7 @@ async def open_subscription(
         # State and position are taken in one step: no await stands between these lines and the first of `tail`.
         project = subscription.project
         snapshot = snapshot_of(engine, project) if modern else None
-        words = () if modern or project.partial else in_words(engine, project.state)
+        said = () if modern or project.partial else in_words(engine, project.state)
         # Who was told of what is missing goes on without a hole from there.
         newest = await engine.past.tail(subscription.project, tail, subscription.selection, whole=verdict is not None)
         if purges is engine.log.purges:
@@ -143,7 +141,7 @@ async def open_subscription(
         entries=newest.entries,
         head=engine.log.head_cursor(),
         snapshot=snapshot,
-        spoken=words,
+        spoken=said,
     )
 
 
@@ -158,16 +156,21 @@ def snapshot_of(engine: Engine, project: Watched) -> dict[str, Any] | None:
 def in_words(engine: Engine, state: Snapshot) -> Sequence[Message]:
     """Return a state for viewers that read no snapshot; nothing of a project of which nothing was heard."""
     now = engine.clock.now()
-    words = spoken(state, now, engine.vigil.activities(state))
-    return [*words, *engine.spending.spoken(state, now)] if words else ()
+    said = spoken(state, now, engine.vigil.activities(state))
+    return [*said, *engine.spending.spoken(state, now)] if said else ()
 
 
-def aside(engine: Engine, subscription: Subscription) -> Sequence[Notice]:
-    """Return how the agents seem to be by now, for a viewer that had a state before; nothing where there is nothing."""
-    project = subscription.project
-    told = subscription.follower.encoding.modern and not project.partial
-    news = engine.vigil.news(project.state) if told else None
-    return () if news is None else (news,)
+def aside(engine: Engine, project: Watched) -> Notice | None:
+    """Return how the agents seem to be by now, for a viewer that had a state before; None where there is nothing."""
+    return None if project.partial else engine.vigil.news(project.state)
+
+
+def words(engine: Engine, subscription: Subscription, opening: Opening) -> Sequence[Message | Notice]:
+    """Return what is said behind the first message: a state in words, or what has come of one since."""
+    encoding = subscription.follower.encoding
+    resumes = opening.recovered and encoding.modern and not encoding.restates
+    news = aside(engine, subscription.project) if resumes else None
+    return opening.spoken if news is None else (*opening.spoken, news)
 
 
 def established(

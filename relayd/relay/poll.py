@@ -65,9 +65,6 @@ class Poll:
         """Stop waiting: it has no other project."""
         self.end(disconnect, sentence)
 
-    def advise(self, notice: bytes) -> None:
-        """Say nothing: an answer holds messages only."""
-
     def end(self, disconnect: Disconnect, sentence: str) -> None:
         """Stop waiting and answer with a refusal; the place is free at once, even if it was kept for the next poll."""
         self.grant.release()

@@ -110,6 +110,8 @@ class Purging:
 
     def _begin_anew(self, project: Watched) -> None:
         project.state = anew(project.state)
+        # How fast it uses what it uses would count for minutes what has been removed.
+        project.burn = None
         # Nothing older is left, so nobody needs to ask the journal.
         project.timeline.bottom = None
         self._engine.fanout.give_up(project, "purged")

@@ -26,7 +26,7 @@ from relayd.relay.bundle import Bundle
 from relayd.relay.catchup import StuckError, catch_up, drained, write_entries
 from relayd.relay.engine import Engine
 from relayd.relay.expiry import Expiry
-from relayd.relay.opening import Opening, established, open_subscription
+from relayd.relay.opening import Opening, established, open_subscription, words
 from relayd.relay.refusal import Refused
 from relayd.relay.subscription import Subscription, Watched, refuse_beyond
 from relayd.relay.view import SharedView
@@ -199,7 +199,7 @@ class Session:
             expires_at=self.grant.viewer.expires_at,
         )
         self.wire.write(self.encoding.say(codec.encode(first), opening.cursor))
-        for message in opening.spoken:
+        for message in words(self.engine, subscription, opening):
             self.wire.write(self.encoding.say(codec.encode(message)))
         await drained(self.wire, self.engine.limits.stuck_seconds)
         await write_entries(self.engine, subscription, opening.entries, self.wire, many=self.many)
@@ -237,12 +237,8 @@ class Session:
 
     def notice(self, notice: Notice) -> None:
         """Tell a modern viewer something beside the log; a full buffer loses it, for it is advice only."""
-        self.advise(msgspec.json.encode(notice))
-
-    def advise(self, notice: bytes) -> None:
-        """Tell an encoded notice in the same way."""
         if self.encoding.modern:
-            self.wire.push(self.encoding.say(notice))
+            self.wire.push(self.encoding.say(msgspec.json.encode(notice)))
 
     def watch_expiry(self) -> None:
         """Go by the token that the grant has now; one that has ended watches nothing any more."""

@@ -14,14 +14,14 @@ from msgspec import Struct
 
 from relayd.core.burn import Burn
 from relayd.core.floor import BELOW_ALL
-from relayd.core.selection import passes
 from relayd.core.snapshot import Snapshot
-from relayd.core.spending import Crossing, Level, Terms, crossed, over, shown
+from relayd.core.spending import Crossing, Level, Terms, crossed, over, shown, warned
 from relayd.core.staging import Staging
 from relayd.core.timeline import Entry
-from relayd.ports import Clock, Encoding, Observer
+from relayd.ports import Clock, Observer
 from relayd.protocol import codec
 from relayd.protocol.messages import LEVELS, Notice, ProjectStarted, WorkflowLog
+from relayd.relay.asides import say_to_all
 from relayd.relay.fanout import Fanout
 from relayd.relay.freshness import Freshness
 from relayd.relay.subscription import Watched, WatchedLog
@@ -102,7 +102,7 @@ class Spending:
         self._due.discard(project.id)
         figures = self.shown(project, clock)
         figures.pop("warnings", None)
-        hand_out(project, msgspec.json.encode(Notice(code="SPENDING", project_id=project.id, data=figures)))
+        say_to_all(project, msgspec.json.encode(Notice(code="SPENDING", project_id=project.id, data=figures)))
 
     # -- to those who look --------------------------------------------------------------------------------------
 
@@ -110,6 +110,10 @@ class Spending:
         """Return what a snapshot says beside the state itself."""
         rate = None if project.burn is None else project.burn.rate(clock.monotonic())
         return shown(project.state, self.terms, rate)
+
+    def warned(self, state: Snapshot) -> dict[str, Any]:
+        """Return the `warnings` of that alone."""
+        return warned(state, self.terms)
 
     def spoken(self, state: Snapshot, now: float) -> Iterator[WorkflowLog]:
         """Return what of it viewers are told who know no snapshot."""
@@ -132,26 +136,13 @@ def kindle(project: Watched, earlier: Level, later: Level, now: float, *, live: 
 def warn(project: Watched, crossing: Crossing, now: float) -> None:
     """Tell everybody who watches a project, in a line that all can read and in a notice."""
     payload = codec.encode(line(project.id, crossing.sentence, now))
-    hand_out(project, payload, Entry(BELOW_ALL, "", payload, "workflow_log", LEVELS["warning"], None, now))
-    hand_out(
+    say_to_all(project, payload, Entry(BELOW_ALL, "", payload, "workflow_log", LEVELS["warning"], None, now))
+    say_to_all(
         project,
         msgspec.json.encode(
             Notice(code="BUDGET", project_id=project.id, detail=crossing.sentence, data=crossing.plain())
         ),
     )
-
-
-def hand_out(project: Watched, payload: bytes, message: Entry | None = None) -> None:
-    """Write a message to those whose selection lets it pass, or a notice to those who read such; once for each way."""
-    frames: dict[Encoding, bytes] = {}
-    for subscription in project.channel.everybody():
-        encoding = subscription.follower.encoding
-        wants = encoding.modern if message is None else passes(subscription.selection, message)
-        # Not before the first word of a subscription, which says where it stands.
-        if wants and (subscription.live or subscription.passed.cursor):
-            if encoding not in frames:
-                frames[encoding] = encoding.say(payload)
-            subscription.push(frames[encoding])
 
 
 def line(project_id: str, sentence: str, now: float) -> WorkflowLog:

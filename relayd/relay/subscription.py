@@ -52,10 +52,6 @@ class Follower(Protocol):
         """Go on without a project that the viewer may not see any more, or end where it has no other."""
         ...
 
-    def advise(self, notice: bytes) -> None:
-        """Tell an encoded notice if the viewer reads such; it is advice, and may be lost."""
-        ...
-
 
 class Subscription:
     """A follower, a project and a selection; identity is equality, so that a channel can hold it."""

@@ -13,6 +13,7 @@ from relayd.ports import Clock
 from relayd.protocol.commands import MAX_VIEW_BYTES
 from relayd.protocol.messages import Notice
 from relayd.relay.admission import Grant
+from relayd.relay.asides import say_to_all
 from relayd.relay.subscription import Subscription
 
 __all__ = ["SharedView"]
@@ -56,6 +57,4 @@ class SharedView:
     def _tell(self, subscription: Subscription, state: dict[str, Any] | None) -> None:
         data = {"user": self._grant.viewer.user, "connection_id": self._grant.connection_id, "state": state}
         notice = msgspec.json.encode(Notice(code="VIEW", project_id=subscription.project.id, data=data))
-        for other in subscription.project.channel.everybody():
-            if other is not subscription:
-                other.follower.advise(notice)
+        say_to_all(subscription.project, notice, but=subscription)

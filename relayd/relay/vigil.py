@@ -20,6 +20,7 @@ from relayd.core.liveness import SPOKEN, Liveness, Since, State, Thresholds, jud
 from relayd.core.snapshot import Snapshot
 from relayd.ports import Clock
 from relayd.protocol.messages import Notice, Seeming
+from relayd.relay.asides import say_to_all
 from relayd.relay.freshness import Freshness
 from relayd.relay.subscription import Watched, WatchedLog
 
@@ -34,7 +35,7 @@ STRETCH = 500
 """So many agents are looked at before the loop gets its turn: one or two milliseconds."""
 
 MOST = 100
-"""Agents in one notice; the others follow in the next lap."""
+"""So many agents' changes in one notice; the others follow in the next lap."""
 
 NAMED = 3
 """Agents whose reasons stand in the sentence for people."""
@@ -86,9 +87,6 @@ class Vigil:
         """Return a state as viewers get it: with what is derived by the clock."""
         plain, (judged, found) = state.as_dict(), self.find(state)
         for name, card in plain.get("agents", {}).items():
-            # What it is judged by stands in the judgement, with one number; another beside it could only differ.
-            for kept in ("worked_at", "evidence"):
-                card.pop(kept, None)
             if name in judged:
                 card["liveness"] = judged[name].as_dict()
         return {**plain, "lifecycle": [one.as_dict() for one in found]} if found else plain
@@ -161,7 +159,8 @@ class Vigil:
         turned = arisen(found) != before.arisen
         if project.channel and (changed or turned):
             news = {name: one for name, one in judged.items() if name in changed}
-            tell(project, notice(project.id, news, found if turned else None))
+            told = notice(project.id, news, found if turned else None)
+            say_to_all(project, msgspec.json.encode(told))
         seeming = {name: seen(one) if name in changed else known[name] for name, one in judged.items()}
         self._looks[project.id] = Look(seeming, arisen(found))
 
@@ -185,12 +184,3 @@ def notice(project_id: str, judged: Mapping[str, Liveness], found: Sequence[Miss
     more = len(judged) - len(sentences)
     detail = "; ".join([*sentences, f"and {more} more"] if more else sentences)
     return Notice(code="LIVENESS", project_id=project_id, detail=detail or None, data=data)
-
-
-def tell(project: Watched, told: Notice) -> None:
-    """Tell everybody who watches a project, encoded once; not those who have not been told anything yet."""
-    payload = msgspec.json.encode(told)
-    for member in project.channel.everybody():
-        # Without a cursor it has not had its first words yet.
-        if member.passed.cursor:
-            member.follower.advise(payload)

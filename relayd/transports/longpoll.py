@@ -13,6 +13,7 @@ from relayd.protocol.disconnect import Disconnect
 from relayd.protocol.endpoints import PROJECT
 from relayd.relay.admission import Admission, Grant, Handshake
 from relayd.relay.lobby import Lobby
+from relayd.relay.opening import aside
 from relayd.relay.poll import Answer, Poll
 from relayd.relay.refusal import Refused
 from relayd.transports.asking import collapses, handshake, query_number
@@ -119,7 +120,7 @@ class LongPollTransport:
         """Return how the project's agents seem to be now: a poll hears no notices."""
         engine = self._admission.engine
         project = engine.log.projects.get(str(asked.project_id))
-        news = None if project is None or project.partial else engine.vigil.news(project.state)
+        news = None if project is None else aside(engine, project)
         return None if news is None else news.data
 
 

@@ -123,6 +123,21 @@ async def test_a_project_begins_anew(relay: Relay) -> None:
     assert ("ada", "blue") == (facts.owner, facts.team)
 
 
+async def test_how_fast_a_project_spends_is_told_of_what_is_left(relay: Relay) -> None:
+    """What was used in events that are gone counts no more, neither as a sum nor a minute."""
+    used = line("used")
+    used.usage = {"input_tokens": 1_000}
+    for _ in range(3):
+        relay.says(used)
+        relay.clock.advance(40)
+    await relay.commits()
+    project = relay.log.projects[P]
+    assert "tokens_per_minute" in relay.engine.spending.shown(project, relay.clock)["spending"]
+    await purging(relay).project(P)
+    assert {} == relay.engine.spending.shown(project, relay.clock)
+    assert project.burn is None
+
+
 async def test_a_poll_that_waits_is_told_that_all_is_gone(relay: Relay) -> None:
     """And one that comes back afterwards resumes."""
     bird = relay.says("bird")[0]

@@ -7,7 +7,7 @@ from relayd.core.spending import Price, Terms
 from relayd.protocol.commands import Selection
 from relayd.protocol.messages import Budget, Message, ProjectStarted
 from relayd.relay.spending import LIVE_SECONDS, TOLD_SECONDS
-from relayd.testing.viewers import FakeEncoding, FakeWire
+from relayd.testing.viewers import FakeWire
 from relayd.testing.world import settle
 from tests.relay.stage import P, Relay, Watcher, line
 
@@ -230,24 +230,6 @@ async def test_where_nobody_watches_nothing_is_told(relay: Relay) -> None:
     assert 100 == viewer.of("connection_established")[0]["snapshot"]["spending"]["tokens"]
     await asyncio.sleep(2 * TOLD_SECONDS)
     assert [] == figures(viewer)
-
-
-async def test_what_all_read_in_one_way_is_made_once(relay: Relay) -> None:
-    """Ten thousand who watch must not cost ten thousand compressions."""
-    said: list[bytes] = []
-
-    class Counting(FakeEncoding, frozen=True):
-        """Counts what it says."""
-
-        def say(self, payload: bytes, cursor: str | None = None) -> bytes:
-            said.append(payload)
-            return super().say(payload, cursor)
-
-    viewers = [await relay.watches(wire=FakeWire(Counting())) for _ in range(3)]
-    said.clear()
-    relay.says(start(tokens=10), used(10))
-    assert 2 == len(said)
-    assert [1, 1, 1] == [len(budgets(viewer)) for viewer in viewers]
 
 
 async def test_what_comes_late_says_nothing_of_how_fast(relay: Relay) -> None:

@@ -33,9 +33,6 @@ class Follower:
     def fell_behind(self, subscription: Subscription) -> None:
         self.behind.append(subscription)
 
-    def advise(self, notice: bytes) -> None:
-        """Nobody is advised here."""
-
     def stir(self, subscription: Subscription) -> None:
         raise AssertionError(subscription)
 

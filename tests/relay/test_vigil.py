@@ -164,6 +164,11 @@ async def test_whoever_comes_back_is_told_how_it_is(waking: Relay) -> None:
     assert [{"coder": "maybe_stuck"}] == told(returned)
     legacy = await returned.returns(legacy=True)
     assert [] == legacy.of("notice")
+    # Whoever is told the state anew reads it there.
+    restated = await legacy.returns(legacy=False, wire=FakeWire(FakeEncoding(restates=True)))
+    assert ["resume"] == restated.openings()
+    assert [] == restated.of("notice")
+    assert "maybe_stuck" == restated.of("connection_established")[0]["snapshot"]["agents"]["coder"]["liveness"]["state"]
 
 
 async def test_whoever_comes_back_is_told_what_came_to_be_missing(waking: Relay) -> None:
