@@ -36,6 +36,9 @@ LOOK = 512
 TRIES = 20
 """So often the place moves on, because retention does, before the caller is asked to come back."""
 
+BY_NAME = ("agents", "counts", "urls", "usage")
+"""Of a snapshot: what stands there under names that others gave."""
+
 UNTOUCHED = ("project_id", "owner", "team", "cursor")
 """Of a snapshot: what says whose it is, as in events."""
 
@@ -121,6 +124,9 @@ class ExportApi:
                 entries = small(timeline.slice(index, min(index + limit, timeline.end)))
                 # No await between the two: the state is what these events lead to.
                 last = index + len(entries) == timeline.end
+                if last and project.partial:
+                    # It lacks what the journal holds, and would be taken for the whole.
+                    break
                 return Part(entries, whole, project.state.as_dict() if last else None)
             try:
                 rows = await self._admission.engine.past.read(project, place, limit)
@@ -176,5 +182,18 @@ def shown(redactor: Redactor, state: dict[str, Any]) -> bytes:
     plain = msgspec.json.encode(state)
     if not redactor.suspects(plain):
         return plain
-    clean = msgspec.json.decode(redactor.raw(plain), type=dict[str, Any])
-    return msgspec.json.encode(clean | {name: state[name] for name in UNTOUCHED if name in state})
+    return msgspec.json.encode({name: part_of(redactor, name, value) for name, value in state.items()})
+
+
+def part_of(redactor: Redactor, name: str, value: Any) -> Any:  # noqa: ANN401  # any JSON
+    """Return a part of a snapshot without secrets; one by name has names of agents and the like for keys."""
+    if name in UNTOUCHED:
+        return value
+    if name in BY_NAME:
+        return {key: within(redactor, one) for key, one in value.items()}
+    return msgspec.json.decode(redactor.raw(msgspec.json.encode({name: value})))[name]
+
+
+def within(redactor: Redactor, value: Any) -> Any:  # noqa: ANN401  # as above
+    """Return the same of a value whose name says nothing."""
+    return msgspec.json.decode(redactor.raw(msgspec.json.encode(value)))

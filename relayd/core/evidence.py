@@ -6,7 +6,7 @@ Law 1: a repeat of what was known already is a sign of life and no more.  Whoeve
 Law 2: evidence is told in words of our own; no text of an event stands in it, for it outlives the event.
 """
 
-from relayd.core.snapshot import MAX_TASK, Agent, Snapshot
+from relayd.core.snapshot import MAX_TASK, MAX_TEXT, Agent, Snapshot
 from relayd.protocol.messages import (
     AgentStatusUpdate,
     Message,
@@ -30,7 +30,8 @@ def work_in(message: Message, card: Agent | None, state: Snapshot) -> str | None
     if isinstance(message, AgentStatusUpdate):
         told = "its first status" if card is None else changed(message, card)
     elif isinstance(message, ProjectProgress):
-        moved = (message.progress, message.message) != (state.progress, state.message)
+        # The state holds the beginning of a long text only.
+        moved = (message.progress, message.message[:MAX_TEXT]) != (state.progress, state.message)
         told = "the project's progress" if moved else None
     return told or (used(message) if message.usage else None)
 

@@ -8,7 +8,7 @@ from relayd.core.burn import Burn
 from relayd.core.channel import Channel, Member
 from relayd.core.evidence import work_in
 from relayd.core.floor import BELOW_ALL
-from relayd.core.snapshot import MAX_TASK, Agent, Failure, Snapshot
+from relayd.core.snapshot import MAX_TASK, MAX_TEXT, Agent, Failure, Snapshot
 from relayd.core.timeline import Entry, Timeline
 from relayd.core.usage import spend
 from relayd.protocol import codec
@@ -27,14 +27,12 @@ from relayd.protocol.messages import (
 )
 from relayd.protocol.usage import MAX_USAGE
 
-__all__ = ["MAX_TEXT", "Project", "fold"]
+__all__ = ["Project", "fold"]
 
 MAX_AGENTS = 1_000
 MAX_STAGES = 100
 MAX_ERRORS = 10
 MAX_USAGE_KEYS = 32
-MAX_TEXT = 2_000
-"""Texts are cut to so many characters: a thousand agents' cards must not make a snapshot of megabytes."""
 URLS = ("url", "completion_url", "deployment_url")
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from relayd.core.project import MAX_TEXT
-from relayd.core.snapshot import MAX_TASK, Snapshot
+from relayd.core.snapshot import MAX_TASK, MAX_TEXT, Snapshot
 from relayd.core.timeline import Entry
 from relayd.core.usage import take_back
 from relayd.protocol import codec

@@ -18,10 +18,11 @@ from relayd.protocol.messages import (
     WorkflowStageUpdate,
 )
 
-__all__ = ["MAX_TASK", "Agent", "Failure", "Snapshot", "read", "spoken"]
+__all__ = ["MAX_TASK", "MAX_TEXT", "Agent", "Failure", "Snapshot", "read", "spoken"]
 
+MAX_TEXT = 2_000
 MAX_TASK = 500
-"""A task is cut to so many characters."""
+"""Texts are cut to so many characters: a thousand agents' tasks must not make a snapshot of megabytes."""
 
 ProjectStatus = Literal["initializing", "in_progress", "completed", "failed", "paused"]
 
@@ -89,6 +90,10 @@ class Snapshot(Struct, kw_only=True, omit_defaults=True):
         plain: dict[str, Any] = msgspec.to_builtins(self)
         for own in ("spent", "allowed"):
             plain.pop(own, None)
+        for card in plain.get("agents", {}).values():
+            # What it is judged by stands in the judgement, with one number; another beside it could only differ.
+            for own in ("worked_at", "evidence"):
+                card.pop(own, None)
         return plain
 
 

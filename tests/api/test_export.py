@@ -158,6 +158,26 @@ async def test_a_secret_that_no_rule_knew_is_hidden_on_its_way_out(tmp_path: Pat
         assert "p" == after["snapshot"]["project_id"]
 
 
+async def test_a_state_keeps_its_shape_whatever_agents_are_called(relay: InsideRelay) -> None:
+    """A name is no field: its card stays, without what is in it; what agents are judged by is nobody's to read."""
+    card = {"type": "agent_status_update", "project_id": "p", "timestamp": 1.0, "agent": "token", "status": "working"}
+    await relay.publish(card | {"progress": 40, "task": "uses token=abcdefgh"})
+    state = (await page_of(relay))["snapshot"]
+    assert {"token"} == state["agents"].keys()
+    shown = state["agents"]["token"]
+    assert ("working", 40, "uses token=[redacted]") == (shown["status"], shown["progress"], shown["task"])
+    assert not {"worked_at", "evidence", "spent"} & {*shown, *state}
+
+
+async def test_a_state_that_is_not_whole_is_no_end(relay: InsideRelay) -> None:
+    """Half a state would be taken for all of it: the caller is asked to come back."""
+    await relay.publish(log("p", "one"))
+    cursor = (await page_of(relay))["events"][0]["id"]
+    relay.rooms.engine.log.projects["p"].partial = True
+    status, said = await relay.get(relay.project("p", "/export", after=cursor))
+    assert (503, "the relay can't read its journal; try again") == (status, said["detail"])
+
+
 async def test_what_is_removed_for_good_is_in_no_export(past: InsideRelay) -> None:
     """Neither out of memory nor out of the journal."""
     await fill(past, 20)

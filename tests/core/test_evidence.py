@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from relayd.core.evidence import work_in
-from relayd.core.snapshot import MAX_TASK, Agent, Snapshot
+from relayd.core.snapshot import MAX_TASK, MAX_TEXT, Agent, Snapshot
 from relayd.protocol.messages import (
     AgentStatusUpdate,
     Message,
@@ -30,6 +30,13 @@ def test_a_repeat_is_a_heartbeat() -> None:
     """However often it comes, it says nothing that was not known."""
     assert work_in(update(), CARD, STATE) is None
     assert work_in(ProjectProgress(**WHAT, progress=40, message="Building"), CARD, STATE) is None
+
+
+def test_a_repeat_of_a_long_text_is_a_heartbeat_too() -> None:
+    """The state has the beginning of it only."""
+    long = "x" * (MAX_TEXT + 1)
+    state = Snapshot(project_id=PROJECT, progress=40, message=long[:MAX_TEXT])
+    assert work_in(ProjectProgress(**WHAT, progress=40, message=long), CARD, state) is None
 
 
 @pytest.mark.parametrize(

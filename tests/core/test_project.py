@@ -11,12 +11,11 @@ from relayd.core.project import (
     MAX_AGENTS,
     MAX_ERRORS,
     MAX_STAGES,
-    MAX_TEXT,
     MAX_USAGE_KEYS,
     Project,
     fold,
 )
-from relayd.core.snapshot import MAX_TASK, Snapshot, read
+from relayd.core.snapshot import MAX_TASK, MAX_TEXT, Snapshot, read
 from relayd.core.timeline import Entry, Timeline
 from relayd.protocol import codec
 from relayd.protocol.messages import (

@@ -60,6 +60,7 @@ AT_REST_BESIDE = {"errors", "moved aside"}
 """Curves of zeros, of the journal."""
 
 SECRET = "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
+BEHIND = 'relayd_fell_behind_total{transport="websocket"}'
 LINES = 'relayd_broker_messages_total{type="workflow_log"}'
 LOUD, TIMES, BODY = "loud", 60, 20
 BUS = "acme.bus"
@@ -120,7 +121,9 @@ async def busy(relay: PrivateRelay, amqp: str, folder: Path, api: ProductApi) ->
         await load.publish(amqp, folder, rate=400)
         await audience.until_done()
         assert {} == audience.broken(lambda _, project_id: load.keys(project_id))
-        await slowly_read(relay, amqp)
+        # A viewer that is told the gap while its socket has room was not slow: then once more.
+        while not relay.metric(BEHIND):
+            await slowly_read(relay, amqp)
         async with watch(relay, "load-1", token=relay.token("eve", projects=())) as viewer:
             await viewer.hears("connection_established")
             api.status = 403
@@ -166,9 +169,10 @@ async def told(prometheus: PrivatePrometheus, panel: Panel, query: Query) -> lis
     expression = spelled(query.expression)
     for _ in range(SCRAPES):
         if at_rest(panel, query) or any(value > 0 for _, value in prometheus.query(expression)):
-            break
+            return prometheus.query(expression)
         await asyncio.sleep(1)
-    return prometheus.query(expression)
+    # Panels are asked one after the other: what happened at the beginning may be out of the last minute by now.
+    return prometheus.query(f"max_over_time(({expression})[10m:1s])")
 
 
 def at_rest(panel: Panel, query: Query) -> bool:
